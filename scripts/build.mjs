@@ -1,0 +1,25 @@
+// Compiles the TypeScript entry points to CommonJS under dist/. Packages stay external: Node loads them as installed.
+import { rmSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const entryPoints = {
+  'functions/index': 'functions/index.ts',
+  'local/start': 'local/start.ts',
+  'local/cloud-process': 'local/cloud-process.ts',
+  'cli/demo': 'cli/demo.ts',
+  'cli/openapi': 'cli/openapi.ts',
+  'bench/main': 'bench/main.ts',
+};
+
+rmSync('dist', { recursive: true, force: true });
+await build({
+  entryPoints,
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  packages: 'external',
+  sourcemap: true,
+  logLevel: 'warning',
+});
