@@ -50,7 +50,10 @@ module.exports = {
       name: 'sdk-clients-stay-in-platform',
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/(platform|sql)/' },
-      to: { path: 'node_modules/(@azure/(service-bus|event-hubs|cosmos|storage-blob|keyvault-secrets|identity|arm-sql|arm-monitor)|tedious|mssql)' , dependencyTypesNot: ['type-only'] },
+      to: {
+        path: 'node_modules/(@azure/(service-bus|event-hubs|cosmos|storage-blob|keyvault-secrets|identity|arm-sql|arm-monitor)|tedious|mssql)',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'no-dev-dependencies-in-the-product',

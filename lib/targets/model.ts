@@ -23,5 +23,4 @@ export interface Target {
 }
 
 export type TargetsReading =
-  | { valid: true; targets: Target[]; problems: [] }
-  | { valid: false; targets: Target[]; problems: InputProblem[] };
+  { valid: true; targets: Target[]; problems: [] } | { valid: false; targets: Target[]; problems: InputProblem[] };

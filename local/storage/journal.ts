@@ -70,7 +70,7 @@ function toLine(record: unknown): string {
 }
 
 function writeFully(descriptor: number, bytes: Buffer): void {
-  for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset);
+  for (let offset = 0; offset < bytes.length;) offset += writeSync(descriptor, bytes, offset);
 }
 
 function replayFile(path: string, replay: (record: unknown) => void): void {
