@@ -1,0 +1,27 @@
+import { AppError, type InputProblem } from '../platform/errors';
+
+export function buildNotFound(buildId: string): AppError {
+  return new AppError('builds.notFound', `There is no build "${buildId}".`, { status: 404 });
+}
+
+export function invalidInput(problems: readonly InputProblem[]): AppError {
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+  return new AppError('builds.invalidInput', `The build was not started: its input has ${count}.`, {
+    status: 422,
+    details: { problems },
+  });
+}
+
+export function forbiddenByState(action: string, buildId: string, state: string): AppError {
+  return new AppError('builds.forbiddenByState', `Build "${buildId}" is ${state}: it cannot ${action}.`, {
+    status: 409,
+    details: { state, action },
+  });
+}
+
+export function tooManyWriters(subject: string): AppError {
+  return new AppError('builds.tooManyWriters', `${subject} kept changing while it was to be written. Try again.`, {
+    status: 503,
+    retry: { kind: 'backoff' },
+  });
+}

@@ -1,0 +1,138 @@
+import { sha256 } from '../platform/hash';
+import { type Target } from '../targets/model';
+import { type ConcurrencyType } from './model';
+import { type LaneKeyState, type Plan } from './schema';
+
+/**
+ * Lanes: how concurrency is promised. A lane is a Service Bus session, a session has one owner in the whole world, so a
+ * key with n lanes never has more than n targets at work, whoever works and however many builds run. Pure decisions.
+ */
+
+/** Service Bus accepts 128 characters in a session id; the lane number and its separator need a few. */
+const longestKey = 110;
+
+/** What the concurrency limit is a promise about, for this target. */
+export function laneKeyOf(target: Target, type: ConcurrencyType, buildId: string): string {
+  switch (type) {
+    case 'Count':
+      return `build:${buildId}`;
+    case 'Server':
+    case 'MaxPerServer':
+      return shortened(`server:${target.server}${target.port === null ? '' : `,${target.port}`}`);
+    case 'Tag':
+    case 'MaxPerTag':
+      return shortened(`tag:${target.tag}`);
+  }
+}
+
+/** Server and Tag promise one at a time, whatever limit was given. */
+export function lanesPerKey(type: ConcurrencyType, limit: number): number {
+  return type === 'Server' || type === 'Tag' ? 1 : limit;
+}
+
+export function needsTags(type: ConcurrencyType): boolean {
+  return type === 'Tag' || type === 'MaxPerTag';
+}
+
+export function laneName(key: string, lane: number): string {
+  return `${key}#${lane}`;
+}
+
+/** The lane number in a lane's name; null when the name is not of this key. */
+export function laneNumberIn(key: string, name: string): number | null {
+  const number = name.startsWith(`${key}#`) ? Number(name.slice(key.length + 1)) : NaN;
+  return Number.isInteger(number) ? number : null;
+}
+
+/** The key in a lane's name. */
+export function keyInLaneName(name: string): string {
+  return name.slice(0, name.lastIndexOf('#'));
+}
+
+/** Keys longer than a session id may be keep their beginning, for people, and are told apart by a hash. */
+function shortened(key: string): string {
+  return key.length <= longestKey ? key : `${key.slice(0, longestKey - 17)}~${sha256(key).slice(0, 16)}`;
+}
+
+const shallowest = 2;
+const deepest = 32;
+/** Assumed until the first outcomes show the real rate: enough not to run dry, few enough to wait behind a slow one. */
+export const initialLaneRate = 2;
+
+/**
+ * How many messages each lane is to hold: what it works off between two looks, and half as much again because looks come
+ * late, plus the one at work. Shallow lanes make a cancel quick and let one slow database delay hardly anybody.
+ */
+export function laneDepth(laneRatePerSecond: number, intervalMs: number): number {
+  const depth = Math.ceil((laneRatePerSecond * intervalMs * 1.5) / 1_000) + 1;
+  return Math.min(deepest, Math.max(shallowest, depth));
+}
+
+/** Targets per second and lane, smoothed over looks so that one odd look does not empty or flood the lanes. */
+export function smoothedLaneRate(previous: number, ended: number, busyLanes: number, elapsedMs: number): number {
+  if (busyLanes === 0 || elapsedMs <= 0) return previous;
+  const measured = (ended * 1_000) / elapsedMs / busyLanes;
+  return ended === 0 ? previous * 0.9 : (previous + measured) / 2;
+}
+
+const calmLooksBeforeGrowth = 5;
+
+/**
+ * The limiter: additive increase, multiplicative decrease (Chiu and Jain 1989) over the number of lanes that are topped
+ * up. "Too many requests" halves it, calm looks give one lane back at a time.
+ */
+export function adaptedLanes(state: LaneKeyState, throttled: boolean): LaneKeyState {
+  if (throttled) return { ...state, open: Math.max(1, Math.floor(state.open / 2)), calmLooks: 0 };
+  if (state.open >= state.lanes.length) return state;
+  const calmLooks = state.calmLooks + 1;
+  return calmLooks < calmLooksBeforeGrowth ? { ...state, calmLooks } : { ...state, open: state.open + 1, calmLooks: 0 };
+}
+
+export function initialLaneKeys(plan: Plan): LaneKeyState[] {
+  return plan.keys.map(({ key, count }) => {
+    const lanes = Math.min(plan.lanesPerKey, count);
+    return { key, sent: 0, lanes: new Array<number>(lanes).fill(0), open: lanes, calmLooks: 0 };
+  });
+}
+
+export interface Assignment {
+  /** Position of the target in the plan. */
+  ordinal: number;
+  lane: string;
+}
+
+/**
+ * Fills the open lanes of every key up to `depth`, each target into the lane with the least outstanding. Keys take turns,
+ * so that a bound of `maximum` messages per look does not starve the last ones.
+ */
+export function topUp(
+  plan: Plan,
+  states: readonly LaneKeyState[],
+  depth: number,
+  maximum: number,
+): { keys: LaneKeyState[]; assignments: Assignment[] } {
+  const keys = states.map((state) => ({ ...state, lanes: [...state.lanes] }));
+  const assignments: Assignment[] = [];
+  let waiting = keys.map((state, index) => ({ state, planned: plan.keys[index] }));
+  while (waiting.length > 0 && assignments.length < maximum) {
+    waiting = waiting.filter(({ state, planned }) => {
+      if (planned === undefined || state.sent >= planned.count || assignments.length >= maximum) return false;
+      const lane = leastOutstanding(state);
+      const outstanding = state.lanes[lane] ?? depth;
+      if (outstanding >= depth) return false;
+      state.lanes[lane] = outstanding + 1;
+      assignments.push({ ordinal: planned.start + state.sent, lane: laneName(state.key, lane) });
+      state.sent += 1;
+      return true;
+    });
+  }
+  return { keys, assignments };
+}
+
+function leastOutstanding(state: LaneKeyState): number {
+  let best = 0;
+  for (let lane = 1; lane < state.open; lane += 1) {
+    if ((state.lanes[lane] ?? 0) < (state.lanes[best] ?? 0)) best = lane;
+  }
+  return best;
+}

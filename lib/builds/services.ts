@@ -1,0 +1,98 @@
+import { type Audit } from '../platform/audit';
+import { type BlobStore } from '../platform/blobs';
+import { type Clock } from '../platform/clock';
+import { type DocumentStore } from '../platform/documents';
+import { type Logger } from '../platform/logger';
+import { type BuildQueue } from '../platform/messages';
+import { type ProgressEvents } from '../platform/progress-events';
+import { createControl } from './control';
+import { createDeadLetters } from './dead-letters';
+import { createDeploy } from './deploy';
+import { createFinish } from './finish';
+import { type DatabaseBuildRequest, type DatabaseBuildResult } from './model';
+import { createMonitor } from './monitor';
+import { createPlanReader } from './plan-reader';
+import { createPrepare } from './prepare';
+import { createRevive } from './revive';
+import { createBuildStore, createOutcomeStore } from './store';
+import { createSubmit, type SubmitDeps } from './submit';
+import { createTargetWorker, type WorkerDeps } from './work';
+
+export interface BuildServicesDeps {
+  documents: { builds: DocumentStore; outcomes: DocumentStore };
+  /** `uploads`: where callers put packages and targets; `state`: immutable inputs, plans, manifests; `logs`. */
+  blobs: { uploads: BlobStore; state: BlobStore; logs: BlobStore };
+  queue: BuildQueue;
+  events: ProgressEvents;
+  audit: Audit;
+  clock: Clock;
+  logger: Logger;
+  newBuildId: () => string;
+  readPackage: SubmitDeps['readPackage'];
+  readTargets: SubmitDeps['readTargets'];
+  parsePackage: WorkerDeps['parsePackage'];
+  buildDatabase: WorkerDeps['buildDatabase'];
+  resolveDatabase(
+    request: DatabaseBuildRequest,
+    pkg: Awaited<ReturnType<WorkerDeps['parsePackage']>>,
+  ): Promise<DatabaseBuildResult>;
+  monitorIntervalMs: number;
+  stuckAfterMs: number;
+}
+
+export type BuildServices = ReturnType<typeof createBuildServices>;
+
+/** How long a dead letter may hold up the look that reads it. */
+const resolveWithinMs = 60_000;
+
+/** Wires the builds capability: everything that `functions/builds.ts` calls. */
+export function createBuildServices(deps: BuildServicesDeps) {
+  const { clock, logger, queue, events, audit } = deps;
+  const builds = createBuildStore(deps.documents.builds, deps.blobs.state);
+  const outcomes = createOutcomeStore(deps.documents.outcomes);
+  const plans = createPlanReader(builds, clock);
+  const { uploads, state: inputs, logs } = deps.blobs;
+  const deadLetters = createDeadLetters({
+    queue,
+    outcomes,
+    clock,
+    logger,
+    readManifest: (buildId, run) => builds.readManifest(buildId, run),
+    async resolve(message, manifest) {
+      const bytes = await inputs.get(manifest.package.blob);
+      if (bytes === null) throw new Error(`the package of build ${manifest.buildId} is gone`);
+      const request = {
+        ...message,
+        options: manifest.options,
+        deadlineMs: clock.nowMs() + resolveWithinMs,
+        signal: AbortSignal.timeout(resolveWithinMs),
+      };
+      return deps.resolveDatabase(request, await deps.parsePackage(bytes, manifest.package.name));
+    },
+  });
+  const monitor = createMonitor({
+    builds,
+    outcomes,
+    plans,
+    queue,
+    deadLetters,
+    clock,
+    logger,
+    intervalMs: deps.monitorIntervalMs,
+    stuckAfterMs: deps.stuckAfterMs,
+  });
+  return {
+    builds,
+    outcomes,
+    logs,
+    readUpload: (name: string) => uploads.get(name),
+    submit: createSubmit({ ...deps, builds, inputs }),
+    control: createControl({ builds, audit, clock }),
+    prepare: createPrepare({ builds, outcomes, inputs, readTargets: deps.readTargets, clock }),
+    deploy: createDeploy({ builds, queue }),
+    monitor,
+    finish: createFinish({ builds, outcomes, logs, events, clock }),
+    buildTarget: createTargetWorker({ ...deps, builds, outcomes, inputs, logs }),
+    revive: createRevive({ builds, logger }),
+  };
+}

@@ -1,0 +1,135 @@
+import { type Audit } from '../platform/audit';
+import { type BlobStore } from '../platform/blobs';
+import { type Clock } from '../platform/clock';
+import { type Orchestrations } from '../platform/durable';
+import { AppError, type InputProblem } from '../platform/errors';
+import { sha256 } from '../platform/hash';
+import { type PackageReading } from '../packages/model';
+import { type TargetsReading } from '../targets/model';
+import { invalidInput } from './errors';
+import { buildOrchestrationName, orchestrationId } from './orchestrators/build';
+import { checkTargets, noOutcomes } from './plan';
+import { buildOptionsSchema, type Build } from './schema';
+import { type BuildStore } from './store';
+
+/** What a caller hands in: bytes, not yet looked at. */
+export interface Submission {
+  /** One file (`.sbm` or zip), or several `.sql` files that form a folder. */
+  packageFiles: { name: string; bytes: Buffer }[];
+  targets: Buffer;
+  options: unknown;
+  /** Null: every request is a new build. */
+  idempotencyKey: string | null;
+  /** Who is signed in; null when nobody is and the options have to say it. */
+  signedInActor: string | null;
+}
+
+export interface SubmitDeps {
+  builds: BuildStore;
+  inputs: BlobStore;
+  readPackage(files: Submission['packageFiles']): Promise<PackageReading & { bytes: Buffer; name: string }>;
+  readTargets(text: Buffer): TargetsReading;
+  audit: Audit;
+  clock: Clock;
+  newBuildId: () => string;
+}
+
+/** Clusters are chosen here; until there are others, the app itself works off everything. */
+export const managedCluster = 'managed';
+
+/**
+ * Checks a submission completely, stores it under its content's hash, writes the build document and starts its
+ * orchestration. The same idempotency key with the same content answers with the build that is there already.
+ *
+ * @throws AppError `builds.invalidInput` (422) with every problem of options, package and targets at once;
+ *   `builds.idempotencyKeyReused` (422) for a known key with other content.
+ */
+export function createSubmit(deps: SubmitDeps) {
+  return async (
+    submission: Submission,
+    orchestrations: Orchestrations,
+  ): Promise<{ build: Build; created: boolean }> => {
+    const options = buildOptionsSchema.safeParse(submission.options ?? {});
+    const problems: InputProblem[] = options.success
+      ? []
+      : options.error.issues.map(({ path, message }) => ({
+          code: 'options.invalid',
+          message,
+          entry: ['options', ...path].join('.'),
+          line: null,
+        }));
+    const scripts = await deps.readPackage(submission.packageFiles);
+    problems.push(...scripts.problems);
+    const targets = deps.readTargets(submission.targets);
+    problems.push(...targets.problems);
+    if (options.success) problems.push(...checkTargets(targets.targets, options.data));
+    if (!options.success || !scripts.valid || !targets.valid || problems.length > 0) throw invalidInput(problems);
+
+    const targetsSha256 = sha256(submission.targets);
+    const fingerprint = sha256(JSON.stringify([scripts.package.sha256, targetsSha256, options.data]));
+    const buildId =
+      submission.idempotencyKey === null ? deps.newBuildId() : `k-${sha256(submission.idempotencyKey).slice(0, 32)}`;
+    const packageBlob = `packages/${scripts.package.sha256}`;
+    const targetsBlob = `targets/${targetsSha256}`;
+    await deps.inputs.putOnce(packageBlob, scripts.bytes, 'application/octet-stream');
+    await deps.inputs.putOnce(targetsBlob, submission.targets, 'text/plain; charset=utf-8');
+
+    const nowMs = deps.clock.nowMs();
+    const requestedBy = submission.signedInActor ?? options.data.requestedBy ?? 'unnamed';
+    const build: Build = {
+      id: buildId,
+      buildId,
+      kind: 'build',
+      name: options.data.name ?? scripts.name,
+      state: 'validating',
+      run: 1,
+      cluster: managedCluster,
+      package: {
+        name: scripts.name,
+        blob: packageBlob,
+        sha256: scripts.package.sha256,
+        packageHash: scripts.package.packageHash,
+        scripts: scripts.package.scripts.length,
+      },
+      targets: { blob: targetsBlob, sha256: targetsSha256, count: targets.targets.length },
+      options: options.data,
+      requestedBy,
+      fingerprint,
+      createdAt: new Date(nowMs).toISOString(),
+      startedAt: null,
+      finishedAt: null,
+      deadlineAt: new Date(nowMs + options.data.deadlineMinutes * 60_000).toISOString(),
+      counts: noOutcomes(),
+      outstanding: 0,
+      control: { paused: null, cancelled: null },
+      waitingFor: null,
+      failure: null,
+    };
+    if ((await deps.builds.create(build)) === 'exists') {
+      const existing = await deps.builds.read(buildId);
+      if (existing.fingerprint !== fingerprint) {
+        throw new AppError(
+          'builds.idempotencyKeyReused',
+          'This Idempotency-Key was used for another package, other targets or other options. Use a new key.',
+          { status: 422, details: { buildId } },
+        );
+      }
+      // The first request may have been cut off between the document and the start.
+      if (existing.state === 'validating') await start(orchestrations, existing);
+      return { build: existing, created: false };
+    }
+    await start(orchestrations, build);
+    await deps.audit.record({
+      subject: buildId,
+      action: 'start',
+      actor: requestedBy,
+      reason: build.options.description,
+      details: { package: build.package, targets: build.targets.count },
+    });
+    return { build, created: true };
+  };
+}
+
+export async function start(orchestrations: Orchestrations, { buildId, run }: Build): Promise<void> {
+  await orchestrations.start(buildOrchestrationName, orchestrationId(buildId, run), { buildId, run });
+}

@@ -1,0 +1,133 @@
+import { createCache } from '../platform/cache';
+import { type BlobStore } from '../platform/blobs';
+import { type Clock } from '../platform/clock';
+import { AppError, messageOf } from '../platform/errors';
+import { sha256 } from '../platform/hash';
+import { type Logger } from '../platform/logger';
+import { type ProgressEvents } from '../platform/progress-events';
+import { type Package } from '../packages/model';
+import { type DatabaseBuildRequest, type DatabaseBuildResult } from './model';
+import { type Attempt, outcomeOfResult, outcomeWithoutRun } from './outcome';
+import { type Manifest, type Outcome, targetMessageSchema } from './schema';
+import { type BuildStore, type OutcomeStore } from './store';
+
+export interface WorkerDeps {
+  builds: BuildStore;
+  outcomes: OutcomeStore;
+  inputs: BlobStore;
+  logs: BlobStore;
+  events: ProgressEvents;
+  buildDatabase(request: DatabaseBuildRequest, pkg: Package): Promise<DatabaseBuildResult>;
+  parsePackage(bytes: Buffer, name: string): Promise<Package>;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Packages are large and shared by all targets of a build; few builds run at once. */
+const packagesKept = 4;
+const manifestsKept = 32;
+/** A cancel is seen this late at most, and the build document read this often at most, however many targets end. */
+const controlAgeMs = 1_000;
+
+/**
+ * Builds the database of one message: used by the Service Bus trigger and by external workers alike. Resolves when the
+ * target has its outcome, whatever it is; rejects when that could not be achieved, so that the message is delivered again.
+ *
+ * @throws AppError `builds.messageMalformed` for a message that nobody can understand: it ends as a dead letter.
+ */
+export function createTargetWorker(deps: WorkerDeps) {
+  const nowMs = (): number => deps.clock.nowMs();
+  const manifests = createCache({
+    capacity: manifestsKept,
+    maximumAgeMs: Infinity,
+    nowMs,
+    load: (key) => {
+      const [buildId = '', run = ''] = key.split(' ');
+      return deps.builds.readManifest(buildId, Number(run));
+    },
+  });
+  const packages = createCache({
+    capacity: packagesKept,
+    maximumAgeMs: Infinity,
+    nowMs,
+    load: async (key) => {
+      const { blob, sha256: expected, name } = (await manifests.get(key)).package;
+      const bytes = await deps.inputs.get(blob);
+      // Pinned: what runs is what was validated, even if somebody swapped the blob since.
+      if (bytes === null || sha256(bytes) !== expected) {
+        throw new AppError('builds.inputChanged', 'The stored package is not the one that was submitted.');
+      }
+      return deps.parsePackage(bytes, name);
+    },
+  });
+  const controls = createCache({
+    capacity: manifestsKept,
+    maximumAgeMs: controlAgeMs,
+    nowMs,
+    load: async (buildId) => (await deps.builds.read(buildId)).control,
+  });
+
+  const stopReason = async (manifest: Manifest): Promise<string | null> => {
+    const { cancelled } = await controls.get(manifest.buildId);
+    if (cancelled !== null) return `cancelled by ${cancelled.actor}`;
+    return nowMs() > manifest.deadlineMs ? 'the build reached its deadline' : null;
+  };
+
+  const run = async (attempt: Attempt, manifest: Manifest, signal: AbortSignal): Promise<Outcome> => {
+    const pkg = await packages.get(`${attempt.buildId} ${attempt.run}`);
+    const { target } = attempt;
+    const request = { ...attempt, options: manifest.options, deadlineMs: manifest.deadlineMs, signal };
+    const result = await deps.buildDatabase(request, pkg);
+    const name = `${target.id}.${attempt.attempt}.sql`;
+    try {
+      await deps.logs.put(`${attempt.buildId}/databases/${name}`, result.log, 'application/sql; charset=utf-8');
+      return outcomeOfResult(attempt, result, name);
+    } catch (error) {
+      // The result stands without its log; a second run to get one would be worse.
+      deps.logger.error('the log of a database could not be stored', {
+        buildId: attempt.buildId,
+        targetId: target.id,
+        error: messageOf(error),
+      });
+      return outcomeOfResult(attempt, result, null);
+    }
+  };
+
+  return async (body: unknown, signal: AbortSignal): Promise<void> => {
+    const message = targetMessageSchema.safeParse(body);
+    if (!message.success) {
+      const places = message.error.issues.map(({ path, message: text }) => `${path.join('.')}: ${text}`).join('; ');
+      throw new AppError('builds.messageMalformed', `The message is no target of a build: ${places}`);
+    }
+    const attempt: Attempt = message.data;
+    const { buildId, target } = attempt;
+    // A redelivered or repeated message whose target has ended must not run again: a failed one could succeed by then,
+    // and its outcome would no longer tell the truth.
+    if (await deps.outcomes.exists(buildId, target.id, attempt.attempt)) return;
+    const manifest = await manifests.get(`${buildId} ${attempt.run}`);
+    const about = {
+      buildId,
+      targetId: target.id,
+      server: target.server,
+      databases: target.overrides.map((override) => override.target),
+      tag: target.tag,
+      attempt: attempt.attempt,
+    };
+    const stopped = await stopReason(manifest);
+    if (stopped === null) deps.events.publish(buildId, { type: 'targetStarted', ...about, at: isoNow(nowMs) });
+    const outcome =
+      stopped === null ? await run(attempt, manifest, signal) : outcomeWithoutRun(attempt, 'skipped', stopped, nowMs());
+    const created = await deps.outcomes.create(outcome);
+    if (created === 'exists') {
+      deps.logger.warn('a second delivery of a target ended after the first', { ...about, status: outcome.status });
+      return;
+    }
+    const { status, durationMs, failure } = outcome;
+    const error = failure && { code: failure.code, number: failure.number, script: failure.script };
+    deps.events.publish(buildId, { type: 'targetFinished', ...about, status, durationMs, error, at: isoNow(nowMs) });
+  };
+}
+
+function isoNow(nowMs: () => number): string {
+  return new Date(nowMs()).toISOString();
+}

@@ -1,0 +1,158 @@
+import { type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { z } from 'zod';
+import { AppError, isAppError, type InputProblem, messageOf } from './errors';
+
+/** One HTTP operation: what is registered with the host, and what the OpenAPI document says of it. */
+export interface Route {
+  /** Name of the function and of the operation. */
+  operationId: string;
+  method: 'GET' | 'POST';
+  /** Below `/api/`, with `{parameters}`. */
+  path: string;
+  summary: string;
+  query?: z.ZodObject;
+  /** Schema per media type. */
+  body?: Record<string, z.ZodType>;
+  requestHeaders?: Record<string, string>;
+  responses: Record<
+    number,
+    { description: string; body?: z.ZodType; mediaType?: string; headers?: Record<string, string> }
+  >;
+  handle(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit>;
+}
+
+export const problemSchema = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    problems: z
+      .array(
+        z.object({ code: z.string(), message: z.string(), entry: z.string().nullable(), line: z.int().nullable() }),
+      )
+      .optional(),
+  })
+  .meta({
+    description: 'RFC 9457 problem details. `problems` lists everything that is wrong with the input, with its place.',
+  });
+
+const titles: Record<number, string> = {
+  400: 'Bad request',
+  404: 'Not found',
+  409: 'Conflict',
+  413: 'Too large',
+  415: 'Unsupported media type',
+  422: 'Invalid input',
+  500: 'Internal error',
+  503: 'Unavailable',
+};
+
+/** The handler that the host calls: the route's own, with every error turned into problem details. */
+export function routeHandler(route: Route) {
+  return async (request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> => {
+    try {
+      return await route.handle(request, context);
+    } catch (error) {
+      if (!isAppError(error) || error.status >= 500) context.error(`${route.operationId} failed`, error);
+      return problemResponse(error);
+    }
+  };
+}
+
+/** RFC 9457. An error that is not ours tells the caller nothing about our insides. */
+export function problemResponse(error: unknown): HttpResponseInit {
+  const known = isAppError(error)
+    ? error
+    : new AppError('internal', 'Something went wrong on our side. The log has the details; try again.', {
+        cause: error,
+      });
+  return {
+    status: known.status,
+    headers: {
+      'content-type': 'application/problem+json',
+      ...(known.retry.kind === 'after' ? { 'retry-after': String(Math.ceil(known.retry.delayMs / 1_000)) } : {}),
+    },
+    body: JSON.stringify({
+      type: `urn:sqlfleet:problem:${known.code}`,
+      title: titles[known.status] ?? 'Error',
+      status: known.status,
+      detail: known.message,
+      code: known.code,
+      ...(known.status < 500 ? known.details : {}),
+    }),
+  };
+}
+
+/** @throws AppError `request.invalid` (400) with every problem of the value, each with its path below `place`. */
+export function parsed<T>(schema: z.ZodType<T>, value: unknown, place: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }): InputProblem => ({
+    code: 'request.invalid',
+    message,
+    entry: [place, ...path].join('.'),
+    line: null,
+  }));
+  throw new AppError('request.invalid', `The ${place} of the request is not usable.`, {
+    status: 400,
+    details: { problems },
+  });
+}
+
+/** Query parameters as an object; a name that is given several times becomes a list. */
+export function queryOf(request: HttpRequest): Record<string, string | string[]> {
+  const query: Record<string, string | string[]> = {};
+  for (const name of new Set(request.query.keys())) {
+    if (name === 'code') continue;
+    const values = request.query.getAll(name);
+    query[name] = values.length === 1 ? (values[0] ?? '') : values;
+  }
+  return query;
+}
+
+/** @throws AppError `request.notJson` (400) */
+export async function jsonBody(request: HttpRequest): Promise<unknown> {
+  try {
+    return await request.json();
+  } catch (error) {
+    throw new AppError('request.notJson', `The body is not JSON: ${messageOf(error)}`, { status: 400, cause: error });
+  }
+}
+
+/** @throws AppError `request.tooLarge` (413) before the body is read into memory, where its length is declared. */
+export function refuseLargerThan(request: HttpRequest, maximumBytes: number): void {
+  const length = Number(request.headers.get('content-length') ?? 0);
+  if (length > maximumBytes) {
+    throw new AppError('request.tooLarge', `The request has ${length} bytes; at most ${maximumBytes} are accepted.`, {
+      status: 413,
+    });
+  }
+}
+
+/** One value or a list of them, in a query: `?state=running&state=paused` or `?state=running,paused`. */
+export function oneOrMore<T extends z.ZodType<unknown, string>>(item: T) {
+  return z.preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(item).optional());
+}
+
+export const pagingQuery = {
+  pageSize: z.coerce.number().int().min(1).max(1_000).default(100).meta({ description: 'Items per page.' }),
+  continuation: z.string().optional().meta({ description: 'From the previous page; absent: the first page.' }),
+};
+
+/** Continuation tokens of the store are not for URLs, and nobody should read meaning into them. */
+export const continuationCodec = {
+  encode: (token: string | null): string | null => (token === null ? null : Buffer.from(token).toString('base64url')),
+  decode: (token: string | undefined): string | null =>
+    token === undefined ? null : Buffer.from(token, 'base64url').toString(),
+};
+
+/**
+ * Who is signed in, as the platform's authentication tells. The header is believed only where that is switched on and
+ * strips copies that clients send; elsewhere anybody could claim to be anybody.
+ */
+export function signedInActor(request: HttpRequest, environment: Record<string, string | undefined>): string | null {
+  if (environment.WEBSITE_AUTH_ENABLED?.toLowerCase() !== 'true') return null;
+  return request.headers.get('x-ms-client-principal-name');
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { AppError } from './errors';
+
+const prefix = 'SQLFLEET_';
+
+const milliseconds = z.coerce.number().int().positive();
+
+/** `name=host,port` pairs separated by `;`: where a server is really reached (private endpoint, tunnel, embedded cloud). */
+const endpointMap = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const endpoints = new Map<string, { host: string; port: number }>();
+    for (const pair of text.split(';').filter((part) => part.trim() !== '')) {
+      const match = /^\s*([^=\s]+)=([^,\s]+),(\d{1,5})\s*$/.exec(pair);
+      const [, name, host, port] = match ?? [];
+      if (name === undefined || host === undefined || port === undefined) {
+        context.addIssue({ code: 'custom', message: `"${pair}" is not name=host,port` });
+        return z.NEVER;
+      }
+      endpoints.set(name.toLowerCase(), { host, port: Number(port) });
+    }
+    return endpoints;
+  });
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim().toLowerCase())
+    .filter((part) => part !== ''),
+);
+
+/**
+ * The app's own settings, one environment variable each. Connections follow the Functions convention, so that the
+ * triggers and the clients read the same one: either a connection string, or the name with `__fullyQualifiedNamespace`
+ * (`__serviceUri` for blobs) for access by managed identity.
+ */
+export const settingsSchema = z
+  .object({
+    SQLFLEET_SERVICE_BUS: z.string().optional(),
+    SQLFLEET_SERVICE_BUS__fullyQualifiedNamespace: z.string().optional(),
+    SQLFLEET_EVENT_HUBS: z.string().optional(),
+    SQLFLEET_EVENT_HUBS__fullyQualifiedNamespace: z.string().optional(),
+    SQLFLEET_BLOBS: z.string().optional(),
+    SQLFLEET_BLOBS__serviceUri: z.url().optional(),
+    SQLFLEET_COSMOS_ENDPOINT: z.url(),
+    SQLFLEET_COSMOS_KEY: z.string().optional(),
+    SQLFLEET_COSMOS_DATABASE: z.string().default('sqlfleet'),
+    SQLFLEET_KEY_VAULT_URL: z.url().optional(),
+    SQLFLEET_SQL_AUTHENTICATION: z.enum(['entra', 'password']).default('entra'),
+    SQLFLEET_SQL_USER: z.string().optional(),
+    SQLFLEET_SQL_PASSWORD_SECRET: z.string().optional(),
+    SQLFLEET_SQL_ALLOWED_SERVERS: list.default(['.database.windows.net']),
+    SQLFLEET_SQL_ENDPOINTS: endpointMap,
+    /** How long the monitor waits between two looks while a build runs. */
+    SQLFLEET_MONITOR_INTERVAL_MS: milliseconds.default(2_000),
+    /** No new outcome for this long, with targets outstanding: the build says what it waits for and looks for lost ones. */
+    SQLFLEET_STUCK_AFTER_MS: milliseconds.default(120_000),
+  })
+  .superRefine((settings, context) => {
+    const eitherOf = (a: keyof typeof settings, b: keyof typeof settings): void => {
+      if (settings[a] === undefined && settings[b] === undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: [a],
+          message: `set ${a} (connection string) or ${b} (managed identity)`,
+        });
+      }
+    };
+    eitherOf('SQLFLEET_SERVICE_BUS', 'SQLFLEET_SERVICE_BUS__fullyQualifiedNamespace');
+    eitherOf('SQLFLEET_EVENT_HUBS', 'SQLFLEET_EVENT_HUBS__fullyQualifiedNamespace');
+    eitherOf('SQLFLEET_BLOBS', 'SQLFLEET_BLOBS__serviceUri');
+    if (settings.SQLFLEET_SQL_AUTHENTICATION === 'password') {
+      for (const name of ['SQLFLEET_SQL_USER', 'SQLFLEET_SQL_PASSWORD_SECRET', 'SQLFLEET_KEY_VAULT_URL'] as const) {
+        if (settings[name] === undefined) {
+          context.addIssue({
+            code: 'custom',
+            path: [name],
+            message: 'needed with SQLFLEET_SQL_AUTHENTICATION=password',
+          });
+        }
+      }
+    }
+  });
+
+export type Settings = z.infer<typeof settingsSchema>;
+
+/**
+ * Reads the settings once, at start.
+ * @throws AppError `settings.invalid` that lists every problem by variable, unknown `SQLFLEET_` names included, because a
+ *   misspelt setting that is silently ignored is found in production.
+ */
+export function readSettings(environment: Record<string, string | undefined>): Settings {
+  const own = Object.fromEntries(
+    Object.entries(environment).filter(
+      ([name, value]) => name.startsWith(prefix) && value !== undefined && value !== '',
+    ),
+  );
+  const problems = Object.keys(own)
+    .filter((name) => !(name in settingsSchema.shape))
+    .map((name) => `${name}: unknown setting; remove it or correct its name`);
+  const result = settingsSchema.safeParse(own);
+  if (!result.success) {
+    problems.push(...result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  }
+  if (!result.success || problems.length > 0) {
+    throw new AppError('settings.invalid', `The app's settings are not usable:\n  ${problems.join('\n  ')}`, {
+      details: { problems },
+    });
+  }
+  return result.data;
+}
