@@ -1,5 +1,6 @@
 import { bigInteger, guid, integer, nvarchar } from '../../sql/literals';
 import {
+  allLogColumns,
   type BuildStamp,
   createJournal,
   createLog,
@@ -116,7 +117,7 @@ export function epilogue(input: EpilogueInput): string {
     ...(tables.journal ? [] : [createJournal]),
     ...(tables.logColumns === null ? [createLog] : []),
     ...insertJournal(stamp, rows),
-    ...insertLog(stamp, rows, tables.logColumns),
+    ...insertLog(stamp, rows, tables.logColumns ?? allLogColumns),
     'COMMIT TRANSACTION;',
   ].join('\n');
 }
@@ -180,7 +181,7 @@ export function checkpoint(input: CheckpointInput, xactAbort: boolean): string {
     ...[ended, next].flatMap((row) =>
       row === null ? [] : [deleteJournalRow(stamp, row.sequence), ...insertJournal(stamp, [row])],
     ),
-    ...(ended === null ? [] : insertLog(stamp, [ended], tables.logColumns)),
+    ...(ended === null ? [] : insertLog(stamp, [ended], tables.logColumns ?? allLogColumns)),
     'COMMIT TRANSACTION;',
     `SET XACT_ABORT ${xactAbort ? 'ON' : 'OFF'};`,
   ].join('\n');

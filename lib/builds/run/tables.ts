@@ -135,6 +135,9 @@ const logColumns: readonly LogColumn[] = [
   ['Description', (stamp) => varchar(stamp.description, 150)],
 ];
 
+/** Lower-case names of the columns that are written. */
+export const allLogColumns: ReadonlySet<string> = new Set(logColumns.map(([name]) => name.toLowerCase()));
+
 /** The batched text, as the predecessor logs it. */
 function textOf(script: Script): string {
   return script.batches.map((batch) => batch.text).join('\r\nGO\r\n');
@@ -142,14 +145,10 @@ function textOf(script: Script): string {
 
 /**
  * INSERTs for the log, of the scripts that ran to their end.
- * @param existing columns that the table has; older shapes lack some. null: the table was just created and has them all.
+ * @param existing columns that the table has, in lower case; older shapes lack some.
  */
-export function insertLog(
-  stamp: BuildStamp,
-  rows: readonly RanScript[],
-  existing: ReadonlySet<string> | null,
-): string[] {
-  const columns = logColumns.filter(([name]) => existing === null || existing.has(name.toLowerCase()));
+export function insertLog(stamp: BuildStamp, rows: readonly RanScript[], existing: ReadonlySet<string>): string[] {
+  const columns = logColumns.filter(([name]) => existing.has(name.toLowerCase()));
   const values = rows
     .filter((row) => row.state === 'done')
     .map((row) => `(${columns.map(([, value]) => value(stamp, row)).join(', ')})`);
