@@ -1,22 +1,22 @@
 import { type Clock } from '../../lib/platform/clock';
-import { ofKind, readFunctions } from './app/bindings';
+import { ofKind, readFunctions, type HostFunction } from './app/bindings';
 import { type FunctionApp } from './app/core-module';
-import { callHooks, createInvoker } from './app/invocation';
+import { callHooks, createInvoker, type Invoker } from './app/invocation';
 import { fromRpcOutput, toRpcMetadata } from './app/rpc';
-import { type DurableEngine, type FunctionInvoker, type HostRequest } from './contract';
+import { type DurableEngine, type FunctionInvoker } from './contract';
 import { readHostSettings, type AppSettings } from './host-settings';
-import { createAdminApi } from './http/admin';
-import { createEventGridEndpoint } from './http/event-grid';
 import { openHttpFront, type HttpFront } from './http/front';
-import { createHttpFunctions } from './http/functions';
-import { emptyReply, urlOf, type Reply } from './http/http-data';
-import { isAuthorized, type HostKeys } from './http/keys';
-import { redact, type HostLogEntry } from './log';
+import { type HostKeys } from './http/keys';
+import { createRouter } from './http/router';
+import { type TriggerListener } from './listener';
+import { redact, type HostLog, type HostLogEntry } from './log';
+import { dataByHand } from './timers/timer-listener';
+import { openTriggers } from './triggers';
 
 const defaultMaxBodyBytes = 104_857_600;
 
 export interface FunctionsHostOptions {
-  /** From `loadApp`. One app can be given to a new host after the old one was stopped. */
+  /** From `loadApp`. It can be given to a new host after the old one was stopped. */
   app: FunctionApp;
   hostJsonFile: string;
   /** App settings: connection strings, `%NAME%` values, overrides of host.json. Usually `process.env`. */
@@ -35,40 +35,34 @@ export interface FunctionsHostOptions {
 }
 
 export interface FunctionsHost {
-  /** Resolves once every trigger listens. Fails whole: what it had opened is closed again. */
+  /** Resolves once every trigger listens. When it rejects, whatever it had opened is closed again. */
   start(): Promise<{ port: number; baseUrl: string }>;
-  /** Stops taking work, waits up to `graceMs` for what runs, then closes. Everything that matters is on disk already. */
+  /**
+   * Takes no more work, waits up to `graceMs` for what runs, then closes. Never needed for the sake of the data: what
+   * matters is on disk or in the broker at any moment. A stopped host stays stopped.
+   */
   stop(graceMs: number): Promise<void>;
-}
-
-/** A source of work: started after the app, stopped before it. */
-export interface TriggerListener {
-  start(): Promise<void>;
-  /** Takes nothing new from now on; resolves when all that it took is settled. */
-  stop(): Promise<void>;
 }
 
 /**
  * The Functions host: runs the functions of an app when their triggers fire.
- * @throws Error when host.json or a binding cannot be understood: before anything is started.
+ * @throws Error when host.json or a binding cannot be understood; nothing is open then.
  */
 export function createFunctionsHost(options: FunctionsHostOptions): FunctionsHost {
-  const { app, settings, keys, clock, durable } = options;
-  const log = (entry: Omit<HostLogEntry, 'timeMs'>): void => options.log({ timeMs: clock.nowMs(), ...entry });
-  const hostSettings = readHostSettings(options.hostJsonFile, settings);
+  const { app, settings, clock, durable } = options;
+  const log: HostLog = (entry) => options.log({ timeMs: clock.nowMs(), ...entry });
+  const { json: hostJson, ignored } = readHostSettings(options.hostJsonFile, settings);
   const functions = readFunctions(app, settings);
-  const durableFunctions = {
-    orchestrators: ofKind(functions, 'orchestration').map(({ name }) => name),
-    activities: ofKind(functions, 'activity').map(({ name }) => name),
-    entities: ofKind(functions, 'entity').map(({ name }) => name),
-  };
-  const needsDurable = functions.some(({ clientBindings }) => clientBindings.length > 0);
-  if (durable === undefined && (needsDurable || Object.values(durableFunctions).flat().length > 0)) {
+  const usesClients = functions.some(({ clientBindings }) => clientBindings.length > 0);
+  const durableFunctions = namesOfDurable(functions);
+  if (durable === undefined && (usesClients || Object.values(durableFunctions).flat().length > 0)) {
     throw new Error('The app uses Durable Functions, and the host was given no engine for them.');
   }
 
   const startedMs = clock.nowMs();
+  const appHookData = {};
   let state: 'Initialized' | 'Running' | 'Stopping' = 'Initialized';
+  let triggers: TriggerListener | undefined;
   let front: HttpFront | undefined;
   const baseUrl = (): string => `${options.tls ? 'https' : 'http'}://127.0.0.1:${front?.port ?? 0}`;
 
@@ -77,96 +71,93 @@ export function createFunctionsHost(options: FunctionsHostOptions): FunctionsHos
     clock,
     newId: options.newId,
     log,
-    functionTimeoutMs: hostSettings.json.functionTimeout,
+    functionTimeoutMs: hostJson.functionTimeout,
     durableClient: () => durable?.clientBinding(baseUrl()) ?? '{}',
   });
-  const durableInvoker: FunctionInvoker = {
-    async invoke(functionName, trigger, metadata = {}) {
-      const target = functions.find(({ name }) => name.toLowerCase() === functionName.toLowerCase());
-      if (target === undefined) throw new Error(`The function "${functionName}" does not exist.`);
-      const { returnValue } = await invoker.invoke(target, trigger, toRpcMetadata(metadata));
-      return fromRpcOutput(returnValue);
-    },
-  };
-  const listeners: TriggerListener[] = [];
-
-  const routePrefix = hostSettings.json.extensions.http.routePrefix;
-  const serveFunctions = createHttpFunctions(ofKind(functions, 'http'), routePrefix, keys, invoker);
-  const serveEventGrid = createEventGridEndpoint(ofKind(functions, 'eventGrid'), invoker);
-  const serveAdmin = createAdminApi({
-    keys,
+  const handle = createRouter({
     functions,
+    routePrefix: hostJson.extensions.http.routePrefix,
+    keys: options.keys,
     invoker,
+    durable,
+    isRunning: () => state === 'Running',
     status: () => ({ state, uptimeMs: clock.nowMs() - startedMs }),
-    triggerData: (_target, input) => ({ string: input }),
+    triggerData: dataByHand,
   });
 
-  async function handle(request: HostRequest): Promise<Reply> {
-    const { pathname, searchParams } = urlOf(request);
-    const path = pathname.toLowerCase();
-    const isBelow = (prefix: string): boolean => path === prefix || path.startsWith(`${prefix}/`);
-    const hasSystemKey = (): boolean => isAuthorized(keys, 'system', request.headers, searchParams);
-
-    if (isBelow('/admin')) return serveAdmin(request);
-    // Open until the very end: functions that are still running talk to the engine through it. The real host serves
-    // it on a loopback port of its own, without a key as well.
-    if (durable !== undefined && isBelow('/durabletask')) return durable.handle(request);
-    if (state !== 'Running') return emptyReply(503);
-    if (durable !== undefined && isBelow('/runtime/webhooks/durabletask')) {
-      return hasSystemKey() ? durable.handle(request) : emptyReply(401);
+  function warnAboutSettings(): void {
+    const warn = (message: string): void => log({ level: 'warning', source: 'host', message });
+    for (const setting of ignored) warn(`${setting} of host.json has no effect in this host.`);
+    if (usesClients && settings.WEBSITE_HOSTNAME === undefined) {
+      warn('WEBSITE_HOSTNAME is not set: durable clients will point their URLs at http://localhost:7071.');
     }
-    if (isBelow('/runtime/webhooks/eventgrid')) return hasSystemKey() ? serveEventGrid(request) : emptyReply(401);
-    return serveFunctions(request);
   }
 
-  async function startParts(): Promise<void> {
-    for (const setting of hostSettings.ignored) {
-      log({ level: 'warning', source: 'host', message: `${setting} of host.json has no effect in this host.` });
-    }
-    if (needsDurable && settings.WEBSITE_HOSTNAME === undefined) {
-      const message = 'WEBSITE_HOSTNAME is not set: durable clients will point their URLs at http://localhost:7071.';
-      log({ level: 'warning', source: 'host', message });
-    }
-    await callHooks(app.hooks('appStart'), { hookData: {}, appHookData: {} });
-    await durable?.start(durableFunctions, durableInvoker);
-    await Promise.all(listeners.map((listener) => listener.start()));
-    state = 'Running';
+  async function open(): Promise<void> {
+    const { stateFolder, port, tls } = options;
+    const { extensions } = hostJson;
+    triggers = openTriggers(functions, { clock, invoker, settings, extensions, stateFolder, log });
+    const maxBodyBytes = Number(settings.FUNCTIONS_REQUEST_BODY_SIZE_LIMIT ?? defaultMaxBodyBytes);
+    front = await openHttpFront({ port, ...(tls && { tls }), maxBodyBytes, handle, log });
+    await callHooks(app.hooks('appStart'), { hookData: {}, appHookData });
+    await durable?.start(durableFunctions, createDurableInvoker(functions, invoker));
+    await triggers.start();
   }
 
-  async function stop(graceMs: number): Promise<void> {
-    if (state === 'Stopping') return;
-    state = 'Stopping';
-    const drained = Promise.all([
-      ...listeners.map((listener) => listener.stop()),
-      durable?.stop(graceMs),
-      invoker.whenIdle(),
-    ]);
+  async function drain(graceMs: number): Promise<void> {
+    const drained = Promise.all([triggers?.stop(), durable?.stop(graceMs), invoker.whenIdle()]);
     const grace = new AbortController();
     const expired = clock.sleep(graceMs, grace.signal).then(
-      () => log({ level: 'warning', source: 'host', message: `${invoker.running} invocations outlived the grace.` }),
+      () => log({ level: 'warning', source: 'host', message: `${invoker.running} invocations outlive the grace.` }),
       () => undefined,
     );
     await Promise.race([drained, expired]);
     grace.abort();
-    await callHooks(app.hooks('appTerminate'), { hookData: {}, appHookData: {} });
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    if (state === 'Stopping') return;
+    const wasRunning = state === 'Running';
+    state = 'Stopping';
+    if (wasRunning) {
+      await drain(graceMs);
+      await callHooks(app.hooks('appTerminate'), { hookData: {}, appHookData });
+    }
+    await triggers?.close();
     await front?.close();
-    front = undefined;
   }
 
   return {
     async start() {
       app.setSystemLog((level, message) => log({ level, source: 'library', message: redact(message) }));
-      const bodyLimit = Number(settings.FUNCTIONS_REQUEST_BODY_SIZE_LIMIT ?? defaultMaxBodyBytes);
-      const { port, tls } = options;
-      front = await openHttpFront({ port, ...(tls && { tls }), maxBodyBytes: bodyLimit, handle, log });
+      warnAboutSettings();
       try {
-        await startParts();
+        await open();
       } catch (error) {
         await stop(0);
         throw error;
       }
-      return { port: front.port, baseUrl: baseUrl() };
+      state = 'Running';
+      return { port: front?.port ?? 0, baseUrl: baseUrl() };
     },
     stop,
+  };
+}
+
+function namesOfDurable(functions: readonly HostFunction[]): Parameters<DurableEngine['start']>[0] {
+  const names = (kind: 'orchestration' | 'activity' | 'entity'): string[] =>
+    ofKind(functions, kind).map(({ name }) => name);
+  return { orchestrators: names('orchestration'), activities: names('activity'), entities: names('entity') };
+}
+
+function createDurableInvoker(functions: readonly HostFunction[], invoker: Invoker): FunctionInvoker {
+  const byName = new Map(functions.map((target) => [target.name.toLowerCase(), target]));
+  return {
+    async invoke(functionName, trigger, metadata = {}) {
+      const target = byName.get(functionName.toLowerCase());
+      if (target === undefined) throw new Error(`The function "${functionName}" does not exist.`);
+      const { returnValue } = await invoker.invoke(target, trigger, toRpcMetadata(metadata));
+      return fromRpcOutput(returnValue);
+    },
   };
 }

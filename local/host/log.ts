@@ -1,3 +1,4 @@
+import { type Clock } from '../../lib/platform/clock';
 import { type LogLevel } from './app/core-module';
 
 /** One thing that happened. `message` is redacted already; a sink may filter by level and source. */
@@ -24,23 +25,32 @@ export function redact(message: string): string {
   return text.length <= longestMessage ? text : `${text.slice(0, longestMessage)}… (${text.length} characters)`;
 }
 
-/** Tells a fault when it begins and when it is over, however many listeners see it and however often. */
+/** Tells that something fails, and that it works again; however many parts see it and however often. */
 export interface FaultReporter {
   failed(reason: string): void;
   recovered(): void;
 }
 
-export function createFaultReporter(log: HostLog, functionName: string, what: string): FaultReporter {
-  const reported = new Set<string>();
+const silenceMs = 60_000;
+const changingPart = /[0-9a-f]{4,}|\d+/gi;
+
+/** The same reason (but for ids and numbers in it) is logged once a minute, a recovery once per logged failure. */
+export function createFaultReporter(log: HostLog, clock: Clock, functionName: string, what: string): FaultReporter {
+  const loggedMs = new Map<string, number>();
+  let failing = false;
   return {
     failed(reason) {
-      if (reported.has(reason)) return;
-      reported.add(reason);
-      log({ level: 'warning', source: 'host', functionName, message: `${what} failed, trying again: ${reason}` });
+      const kind = reason.replace(changingPart, '#');
+      const nowMs = clock.nowMs();
+      if (nowMs - (loggedMs.get(kind) ?? -Infinity) < silenceMs) return;
+      loggedMs.set(kind, nowMs);
+      failing = true;
+      const message = `${what} failed and is tried again: ${redact(reason)}`;
+      log({ level: 'warning', source: 'host', functionName, message });
     },
     recovered() {
-      if (reported.size === 0) return;
-      reported.clear();
+      if (!failing) return;
+      failing = false;
       log({ level: 'information', source: 'host', functionName, message: `${what} works again.` });
     },
   };
