@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { type Clock } from '../../lib/platform/clock';
+import { messageOf } from '../../lib/platform/errors';
+import { listen, type Listener } from '../network/listen';
+import { type Journal, noJournal, openJournal } from '../storage/journal';
+import { readFilterable } from './amqp/codec';
+import { createEndpoints } from './amqp/endpoints';
+import { createAmqpServer } from './amqp/server';
+import { type Counters, createCounters } from './core/counters';
+import { createDeadlines } from './core/deadlines';
+import { createNamespace, type Namespace } from './core/namespace';
+import { recordSchema } from './core/records';
+import { applyRecord, emptyState } from './core/restore';
+import { type Topology, topologySchema } from './core/topology';
+import { createFaults, type Faults } from './faults';
+import { type AccessKey, createTokenChecker } from './tokens';
+
+export interface BrokerOptions {
+  /** 0 picks a free one. */
+  port: number;
+  /** Folder of the journals; absent: a restart begins empty. */
+  journalFolder?: string;
+  clock: Clock;
+  /** With them the port also speaks TLS: needed for bearer tokens and for the management client. */
+  certificates?: { key: string; cert: string };
+  /** The key of the connection strings, with all rights. */
+  key: AccessKey;
+  /** Keys besides, for example one that may only listen. */
+  moreKeys?: readonly AccessKey[];
+  /** Decides on bearer tokens; absent: they are refused. */
+  verifyToken?: (token: string) => Promise<boolean>;
+  /** Entities to begin with. Those that a journal already has keep their messages. */
+  topology: Topology;
+  newId?: () => string;
+  log?: (line: string) => void;
+}
+
+export interface BrokerFaults extends Faults {
+  /** Cuts (or closes with an error) every connection; clients may come back at once. */
+  dropConnections(how: 'reset' | 'forced'): void;
+  /** Takes the port away, with all connections, until `listenerUp`. */
+  listenerDown(): Promise<void>;
+  listenerUp(): Promise<void>;
+}
+
+export interface Broker {
+  port: number;
+  serviceBusConnectionString: string;
+  eventHubsConnectionString: string;
+  faults: BrokerFaults;
+  counters: Counters;
+  /** Closes everything; the journals hold the state. */
+  stop(): Promise<void>;
+}
+
+/** As large as the service takes in its standard tier, so that what works here works there. */
+const maxMessageBytes = 256 * 1024;
+
+/**
+ * Starts the stand-in for Service Bus and Event Hubs.
+ * @throws Error when the port is taken or a journal is damaged; ZodError when the topology is wrong.
+ */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { clock, key, newId = randomUUID, log = () => undefined } = options;
+  const topology = topologySchema.parse(options.topology);
+  const counters = createCounters();
+  const faults = createFaults();
+  const deadlines = createDeadlines(clock, (error) => log(`deadline: ${messageOf(error)}`));
+  const tokens = createTokenChecker({
+    keys: [key, ...(options.moreKeys ?? [])],
+    ...(options.verifyToken === undefined ? {} : { verifyToken: options.verifyToken }),
+    nowMs: () => clock.nowMs(),
+  });
+
+  const restored = emptyState();
+  const journal = openOptional(options.journalFolder, 'messages.jsonl', (record) =>
+    applyRecord(restored, recordSchema.parse(record)),
+  );
+  const namespace = createNamespace({
+    clock,
+    deadlines,
+    journal,
+    counters,
+    newLockToken: newId,
+    readProperties: ({ payload }) => readFilterable(payload),
+    restored,
+  });
+  declare(namespace, topology);
+
+  const server = createAmqpServer({
+    clock,
+    endpoints: createEndpoints({ namespace, tokens, deadlines, newId }),
+    faults,
+    maxMessageBytes,
+    log,
+  });
+  const listenAt = (port: number): Promise<Listener> =>
+    listen({
+      port,
+      amqp: (socket) => server.accept(socket),
+      ...(options.certificates === undefined ? {} : { tls: options.certificates }),
+    });
+  let listener = await listenAt(options.port);
+  const { port } = listener;
+
+  const endpoint = `Endpoint=sb://localhost:${port};SharedAccessKeyName=${key.name};SharedAccessKey=${key.value};UseDevelopmentEmulator=true`;
+  return {
+    port,
+    serviceBusConnectionString: endpoint,
+    eventHubsConnectionString: endpoint,
+    counters,
+    faults: {
+      ...faults,
+      dropConnections: (how) => server.dropConnections(how),
+      listenerDown: () => listener.close(),
+      async listenerUp() {
+        listener = await listenAt(port);
+      },
+    },
+    async stop() {
+      deadlines.stop();
+      await listener.close();
+      journal.close();
+    },
+  };
+}
+
+function openOptional(folder: string | undefined, name: string, replay: (record: unknown) => void): Journal {
+  return folder === undefined ? noJournal() : openJournal(join(folder, name), replay);
+}
+
+/** Makes the declared entities exist as declared. */
+function declare(namespace: Namespace, topology: ReturnType<typeof topologySchema.parse>): void {
+  for (const queue of topology.queues) namespace.putQueue(queue);
+  for (const { subscriptions, ...topic } of topology.topics) {
+    namespace.putTopic(topic);
+    for (const subscription of subscriptions) namespace.putSubscription(topic.name, subscription);
+  }
+}
