@@ -9,7 +9,7 @@ export interface Script {
   scriptId: string;
   /** Entry name without any folder part (`.sbm`) or package-relative path with `/` (folder). */
   fileName: string;
-  /** Position in ascending build order. Missing orders sort last, ties keep document order. */
+  /** `BuildOrder`, ascending; ties keep document order. Scripts without one get numbers behind the last. A folder counts from 0. */
   order: number;
   description: string;
   rollBackOnError: boolean;
@@ -48,14 +48,18 @@ export interface Package {
   kind: PackageKind;
   name: string;
   scripts: readonly Script[];
-  /** The predecessor's package hash (SHA-1, upper-case hex). */
+  /** The predecessor's package hash (SHA-1, upper-case hex); '' when a script is missing, because then there is none. */
   packageHash: string;
-  /** SHA-256 over the bytes that were submitted, lower-case hex. */
+  /** SHA-256 over the bytes that were submitted, lower-case hex; for loose files over a list of their paths and hashes. */
   sha256: string;
 }
 
 /** The whole answer about a package: either it can be built, or every reason why not. */
-export type PackageReading =
+export type PackageReading = (
   | { valid: true; package: Package; problems: [] }
   /** `package` holds what could be read in spite of the problems, null when nothing could. */
-  | { valid: false; package: Package | null; problems: InputProblem[] };
+  | { valid: false; package: Package | null; problems: InputProblem[] }
+) & {
+  /** Worth knowing before a build, but no reason to refuse it. */
+  warnings: InputProblem[];
+};
