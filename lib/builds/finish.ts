@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
 import { type ProgressEvents } from '../platform/progress-events';
-import { formatTargets } from '../targets/format';
+import { formatTarget } from '../targets/format';
 import { type StageResult } from './orchestrators/build';
 import { type OutcomeStatus } from './model';
 import { failureCount, finalState } from './plan';
@@ -93,9 +93,8 @@ async function* linesOf(
   }
 }
 
-function targetLine(outcome: Outcome): string {
-  const { targetId: id, server, port, overrides, tag, line } = outcome;
-  return formatTargets([{ id, server, port, overrides, tag, line }]);
+function targetLine({ server, port, overrides, tag }: Outcome): string {
+  return `${formatTarget({ server, port, overrides, tag })}\n`;
 }
 
 /** `[time] run server database: text`, in the columns of the predecessor's log. */

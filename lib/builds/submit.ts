@@ -61,7 +61,7 @@ export function createSubmit(deps: SubmitDeps) {
     const scripts = await deps.readPackage(submission.packageFiles);
     problems.push(...scripts.problems);
     const targets = deps.readTargets(submission.targets);
-    problems.push(...targets.problems);
+    problems.push(...targets.problems.map((problem) => ({ ...problem, entry: problem.entry ?? 'targets' })));
     if (options.success) problems.push(...checkTargets(targets.targets, options.data));
     if (!options.success || !scripts.valid || !targets.valid || problems.length > 0) throw invalidInput(problems);
 

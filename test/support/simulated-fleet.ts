@@ -108,7 +108,7 @@ export interface SimulatedFleetOptions {
   documents: TestDocuments;
   targets: Target[];
   /** How a target ends; default: committed. */
-  build?(message: { target: Target; attempt: number }): DatabaseBuildResult['status'];
+  build?: (message: { target: Target; attempt: number }) => DatabaseBuildResult['status'];
   stuckAfterMs?: number;
 }
 
@@ -146,6 +146,7 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
       valid: true,
       package: onePackage,
       problems: [],
+      warnings: [],
       name: 'one.zip',
       bytes: files[0]?.bytes ?? Buffer.alloc(0),
     }),

@@ -1,3 +1,4 @@
+import { controlActions } from '../../../lib/builds/control';
 import { type Outcome } from '../../../lib/builds/schema';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import {
@@ -144,12 +145,7 @@ describe('a build', () => {
     expect((await simulated.services.builds.read(buildId)).counts).toMatchObject({ committed: 50, failed: 0 });
   });
 
-  it.each([
-    ['cancel', 'succeeded'],
-    ['pause', 'succeeded'],
-    ['resume', 'succeeded'],
-    ['retry-failed', 'succeeded'],
-  ] as const)('refuses to %s once it has %s', async (action) => {
+  it.each(controlActions)('refuses to %s once it has succeeded', async (action) => {
     const simulated = fleet({ targets: makeTargets(2, 1) });
     const { buildId } = await simulated.submit();
     await simulated.run(buildId);

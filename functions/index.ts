@@ -1,0 +1,19 @@
+import { app } from '@azure/functions';
+import { compose, type Composition } from '../lib/platform/compose';
+import { registerBuilds } from './builds';
+import { registerDescription } from './description';
+import { registerPackages } from './packages';
+
+let composition: Composition | undefined;
+
+/** Made when the first function runs: loading the app must not fail, and must not connect. */
+const composed = (): Composition => (composition ??= compose(process.env));
+
+registerBuilds(() => composed().builds);
+registerPackages();
+registerDescription();
+
+app.hook.appTerminate(async () => {
+  await composition?.close();
+  composition = undefined;
+});
