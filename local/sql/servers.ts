@@ -1,0 +1,219 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { type Clock, systemClock } from '../../lib/platform/clock';
+import { messageOf } from '../../lib/platform/errors';
+import { createSqlFaults, type SqlFaults } from './faults';
+import { type SqlEngine } from './session';
+import { loginMessage, serveConnection } from './wire/connection';
+import { type Authentication, type ConnectionHost } from './wire/host';
+import { defaultLimits, type WireLimits } from './wire/limits';
+import { type Login } from './wire/login';
+import { createSecureContexts } from './wire/tls';
+
+export interface SqlLogin {
+  /** Compared without case, as SQL Server does. */
+  user: string;
+  password: string;
+}
+
+/**
+ * Decides about an access token that a client sent instead of a password. Resolves to the name of its principal, under
+ * which the engine knows the user; null: the token is not accepted.
+ */
+export type TokenVerifier = (token: string, server: string) => Promise<string | null>;
+
+export interface SqlServersOptions {
+  engine: SqlEngine;
+  /** Logical servers by name, without any domain; port 0 picks a free one. The engine must have been given them before. */
+  servers: readonly { name: string; port: number }[];
+  /** The same on all servers. */
+  logins: readonly SqlLogin[];
+  certificates: { key: string; cert: string };
+  /** Left out: access tokens are refused. */
+  verifyToken?: TokenVerifier;
+  /** Where clients that ask are told to get their token. */
+  tokenAuthority?: { stsUrl: string; spn: string };
+  faults?: SqlFaults;
+  limits?: Partial<WireLimits>;
+  clock?: Clock;
+  /** Defects of the stand-in itself. Default: standard error. */
+  onDefect?: (error: unknown) => void;
+}
+
+/** What was asked of one database of one server, since the start or the last reset. */
+export interface SqlCounters {
+  server: string;
+  /** The database of the login. */
+  database: string;
+  logins: number;
+  refusedLogins: number;
+  /** Messages that wanted an answer: batches, procedure calls, transaction requests. Each is one round trip. */
+  requests: number;
+  attentions: number;
+}
+
+export interface SqlServers {
+  servers: readonly { name: string; port: number }[];
+  faults: SqlFaults;
+  counters(): SqlCounters[];
+  resetCounters(): void;
+  /** Destroys the open connections, of one server or of all: a network fault on demand. */
+  dropConnections(server?: string): void;
+  /** Closes the ports and every connection. The engine stays open. */
+  close(): Promise<void>;
+}
+
+const publicTokenAuthority = {
+  stsUrl: 'https://login.microsoftonline.com/common',
+  spn: 'https://database.windows.net/',
+};
+
+/**
+ * Logical SQL servers on 127.0.0.1, one port each, with TLS for whoever asks for it.
+ *
+ * @throws Error naming the port when one is taken; then none listens.
+ */
+export async function startSqlServers(options: SqlServersOptions): Promise<SqlServers> {
+  const { engine, clock = systemClock, faults = createSqlFaults() } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const contexts = createSecureContexts(options.certificates);
+  const counters = createCounters();
+  const onDefect =
+    options.onDefect ?? ((error) => console.error('SQL stand-in:', error instanceof Error ? error.stack : error));
+
+  const listening: Listening[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(listening.map((server) => server.close()));
+  };
+  try {
+    for (const { name, port } of options.servers) {
+      const host: ConnectionHost = {
+        server: name,
+        engine,
+        contexts,
+        limits,
+        faults,
+        clock,
+        authenticate: (login, token) => authenticate(name, login, token, options),
+        tokenAuthority: options.tokenAuthority ?? publicTokenAuthority,
+        count: (database, what) => counters.count(name, database, what),
+        onDefect,
+      };
+      listening.push(await listenFor(host, port));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    servers: listening.map(({ name, port }) => ({ name, port })),
+    faults,
+    counters: counters.list,
+    resetCounters: counters.reset,
+    dropConnections: (server) => {
+      for (const each of listening) if (server === undefined || each.name === server) each.dropConnections();
+    },
+    close,
+  };
+}
+
+/** Who a client is, by the rules of Azure SQL: `user` or `user@server` with a password, or an access token. */
+async function authenticate(
+  server: string,
+  login: Login,
+  token: string | null,
+  options: SqlServersOptions,
+): Promise<Authentication> {
+  const refused = (number: number, text: string): Authentication => ({
+    ok: false,
+    message: loginMessage(number, 14, text),
+  });
+  if (login.integrated) {
+    const text =
+      'Login failed. The login is from an untrusted domain and cannot be used with Integrated authentication.';
+    return refused(18_452, text);
+  }
+  if (token !== null) {
+    const user = (await options.verifyToken?.(token, server)) ?? null;
+    return user === null
+      ? refused(18_456, "Login failed for user '<token-identified principal>'.")
+      : { ok: true, user };
+  }
+  if (login.changesPassword) return refused(18_456, `Login failed for user '${login.user}': passwords are fixed here.`);
+
+  const at = login.user.lastIndexOf('@');
+  const user = at < 0 ? login.user : login.user.slice(0, at);
+  const wantedServer = at < 0 ? server : (login.user.slice(at + 1).split('.')[0] ?? '');
+  if (wantedServer.toLowerCase() !== server.toLowerCase()) {
+    return refused(40_532, `Cannot open server "${wantedServer}" requested by the login. The login failed.`);
+  }
+  const known = options.logins.find((each) => each.user.toLowerCase() === user.toLowerCase());
+  if (known === undefined || known.password !== login.password) {
+    return refused(18_456, `Login failed for user '${login.user}'.`);
+  }
+  return { ok: true, user: known.user };
+}
+
+interface Listening {
+  name: string;
+  port: number;
+  dropConnections(): void;
+  close(): Promise<void>;
+}
+
+async function listenFor(host: ConnectionHost, port: number): Promise<Listening> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    serveConnection(socket, host);
+  });
+  server.maxConnections = host.limits.connections;
+  const actualPort = await listenOn(server, port, host.server);
+  const dropConnections = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  return {
+    name: host.server,
+    port: actualPort,
+    dropConnections,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function listenOn(server: Server, port: number, name: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(new Error(`SQL server "${name}" cannot listen on port ${port}: ${messageOf(cause)}`, { cause })),
+    );
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') reject(new Error(`SQL server "${name}" has no port`));
+      else resolve(address.port);
+    });
+  });
+}
+
+function createCounters(): {
+  count: (server: string, database: string, what: 'logins' | 'refusedLogins' | 'requests' | 'attentions') => void;
+  list: () => SqlCounters[];
+  reset: () => void;
+} {
+  const counters = new Map<string, SqlCounters>();
+  return {
+    count: (server, database, what) => {
+      const key = `${server}/${database.toLowerCase()}`;
+      let entry = counters.get(key);
+      if (entry === undefined) {
+        entry = { server, database, logins: 0, refusedLogins: 0, requests: 0, attentions: 0 };
+        counters.set(key, entry);
+      }
+      entry[what] += 1;
+    },
+    list: () => Array.from(counters.values(), (entry) => ({ ...entry })),
+    reset: () => counters.clear(),
+  };
+}
