@@ -61,11 +61,13 @@ export class UnschedulableError extends Error {
 
 /**
  * `user` is how the library's task stands (`all` fails with its first failure), `awaited` whether the shim is done with
- * it (it waits for every member of an `all`, and takes a cancelled timer as done).
+ * it (it waits for every member of an `all`, and takes a cancelled timer as done). When a timer was cancelled is not on
+ * the wire, only that it was: so a cancelled member never settles an `any`, which must be settled by what came before.
  */
 interface Node {
   user: 'running' | 'succeeded' | 'failed';
   awaited: boolean;
+  hasCancelled: boolean;
   parent: Compound | null;
 }
 interface Compound extends Node {
@@ -199,12 +201,14 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       });
     };
     step(atMs);
-    if (isCancelled) settle(node, undefined, true);
+    if (!isCancelled) return;
+    node.hasCancelled = true;
+    settle(node, undefined, true);
   }
 
   /** Null: nothing that is awaited. */
   function invoke(action: Action, parent: Compound | null, atMs: number): Node | null {
-    const node: Node = { user: 'running', awaited: false, parent };
+    const node: Node = { user: 'running', awaited: false, hasCancelled: false, parent };
     const settleBy: Handler = (event) => settle(node, isFailure(event) ? 'failed' : 'succeeded', true);
     switch (action.actionType) {
       case actionType.callActivity:
@@ -348,7 +352,8 @@ function settle(node: Node, user: 'succeeded' | 'failed' | undefined, awaited: b
   const parent = node.parent;
   if (parent === null || (userNow === undefined && !awaitedNow)) return;
 
-  if (parent.kind === 'any') return settle(parent, userNow && 'succeeded', awaitedNow);
+  if (parent.kind === 'any') return settle(parent, userNow && 'succeeded', awaitedNow && !node.hasCancelled);
+  parent.hasCancelled ||= node.hasCancelled;
   if (userNow === 'succeeded') parent.userOpen -= 1;
   if (awaitedNow) parent.awaitedOpen -= 1;
   const parentUser = userNow === 'failed' ? 'failed' : parent.userOpen === 0 ? 'succeeded' : undefined;

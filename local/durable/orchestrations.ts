@@ -109,7 +109,10 @@ export function createOrchestrations(deps: OrchestrationsDeps): Orchestrations {
     }
     const scheduled = interpreter.takeScheduled();
     const outcome = closing !== null && mayEnd(instance, interpreter, scheduled) ? closing : undefined;
-    if (scheduled.length === 0 && outcome === undefined) return false;
+    if (scheduled.length === 0 && outcome === undefined) {
+      warnIfStuck(instance, progress);
+      return false;
+    }
 
     const consumed = progress.applied;
     progress.applied = 0;
@@ -144,10 +147,15 @@ export function createOrchestrations(deps: OrchestrationsDeps): Orchestrations {
       outcome: mayEndNow ? closing : undefined,
     });
     if (mayEndNow) return;
-    known.set(instance.instanceId, { executionId: instance.executionId, interpreter, applied: 0, closing });
-    if (instance.open.size === 0 && instance.inbox.length === 0 && !interpreter.waitsForEvents) {
-      deps.log('warn', `Instance ${instance.instanceId} (${instance.name}) waits for nothing that can ever happen.`);
-    }
+    const progress = { executionId: instance.executionId, interpreter, applied: 0, closing };
+    known.set(instance.instanceId, progress);
+    warnIfStuck(instance, progress);
+  }
+
+  /** An orchestration can await what never comes (a known trap of the library): the instance stays, so say it. */
+  function warnIfStuck(instance: Instance, { applied, interpreter }: Progress): void {
+    if (instance.open.size > 0 || instance.inbox.length > applied || interpreter.waitsForEvents) return;
+    deps.log('warn', `Instance ${instance.instanceId} (${instance.name}) waits for nothing that can ever happen.`);
   }
 
   async function replayOver(instance: Instance, atMs: number, batch: InboundEvent[]): Promise<OrchestratorAnswer> {

@@ -59,7 +59,7 @@ export function openStore(open: (replay: (record: unknown) => void) => Journal, 
         const instance = instances.get(record.instanceId);
         if (instance === undefined) return;
         instance.isSuspended = record.isSuspended;
-        instance.updatedAtMs = record.atMs;
+        touch(instance, record.atMs);
         return;
       }
       case 'entityBatch': {
@@ -125,6 +125,8 @@ export function openStore(open: (replay: (record: unknown) => void) => Journal, 
     const instance = instances.get(record.instanceId);
     if (instance === undefined || !isWanted(instance, record)) return;
     instance.inbox.push(record.event);
+    // Also when the clock was put back: no episode may be older than an event in it.
+    touch(instance, Date.parse(record.event.Timestamp));
     const taskId = completedTaskId(record.event);
     if (taskId !== undefined) instance.open.delete(taskId);
   }
@@ -144,7 +146,7 @@ export function openStore(open: (replay: (record: unknown) => void) => Journal, 
   function applyEpisode(record: EpisodeRecord): void {
     const instance = instances.get(record.instanceId);
     if (instance === undefined) return;
-    instance.updatedAtMs = record.atMs;
+    touch(instance, record.atMs);
     instance.status = 'Running';
     if (record.customStatus !== undefined) instance.customStatus = record.customStatus;
     if (record.replayed) instance.counters.replays += 1;
@@ -270,6 +272,10 @@ function start(instance: Instance, atMs: number): void {
     Input: instance.input,
     ...(instance.version === undefined ? {} : { Version: instance.version }),
   });
+}
+
+function touch(instance: Instance, atMs: number): void {
+  instance.updatedAtMs = Math.max(instance.updatedAtMs, atMs);
 }
 
 function remember(instance: Instance, event: HistoryEvent): void {
