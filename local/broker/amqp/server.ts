@@ -9,6 +9,7 @@ import { type IncomingHandler, type OutgoingHandler } from './links';
 import { type Outcome, readOutcome, rejected } from './outcomes';
 import {
   answerDrains,
+  answerPromptly,
   type Connection,
   create_container,
   type Delivery,
@@ -312,6 +313,7 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
         forget(connection);
       });
       connection.accept(socket);
+      answerPromptly(connection, socket);
     },
     dropConnections(how) {
       for (const connection of [...open.values()]) drop(connection, how);
