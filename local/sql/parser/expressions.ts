@@ -1,0 +1,353 @@
+import {
+  type BinaryOperator,
+  type CompareOperator,
+  type Condition,
+  type Expression,
+  type OrderItem,
+  type Window,
+} from './ast';
+import { type Cursor } from './cursor';
+import { parseType } from './types';
+
+/** Binding strength, weakest first; `+` and the bit operators share one level in T-SQL. */
+const precedence: readonly (readonly BinaryOperator[])[] = [
+  ['+', '-', '&', '|', '^'],
+  ['*', '/', '%'],
+];
+
+export function parseExpression(cursor: Cursor, level = 0): Expression {
+  const operators = precedence[level];
+  if (operators === undefined) return parsePostfix(cursor);
+  let left = parseExpression(cursor, level + 1);
+  for (;;) {
+    const { line } = cursor.peek();
+    const operator = cursor.acceptOne(operators);
+    if (operator === null) return left;
+    left = { kind: 'binary', operator, left, right: parseExpression(cursor, level + 1), line };
+  }
+}
+
+function parsePostfix(cursor: Cursor): Expression {
+  let operand = parseUnary(cursor);
+  for (;;) {
+    const { line } = cursor.peek();
+    if (cursor.accept('COLLATE')) operand = { kind: 'collate', operand, collation: cursor.name(), line };
+    else if (cursor.is('AT', 'TIME', 'ZONE')) cursor.unsupported('AT TIME ZONE');
+    else return operand;
+  }
+}
+
+function parseUnary(cursor: Cursor): Expression {
+  const { line } = cursor.peek();
+  if (cursor.accept('-')) {
+    const operand = parseUnary(cursor);
+    // A negative literal is one literal: -2147483648 is an int, although 2147483648 is not.
+    if (
+      operand.kind === 'literal' &&
+      ['int', 'decimal', 'float', 'money'].includes(operand.type) &&
+      !operand.text.startsWith('-')
+    ) {
+      return { ...operand, text: `-${operand.text}` };
+    }
+    return { kind: 'negate', operand, line };
+  }
+  if (cursor.accept('+')) return { kind: 'plus', operand: parseUnary(cursor), line };
+  if (cursor.accept('~')) return { kind: 'bitNot', operand: parseUnary(cursor), line };
+  return parsePrimary(cursor);
+}
+
+const niladic = new Set(['CURRENT_TIMESTAMP', 'CURRENT_USER', 'SESSION_USER', 'SYSTEM_USER', 'USER', 'CURRENT_DATE']);
+/** Reserved words that are functions when a parenthesis follows. */
+const callableWords = new Set(['LEFT', 'RIGHT', 'COALESCE', 'NULLIF', 'UPDATE', 'IDENTITY', 'CONTAINS', 'FREETEXT']);
+
+function parsePrimary(cursor: Cursor): Expression {
+  const token = cursor.peek();
+  const { line } = token;
+  switch (token.kind) {
+    case 'int':
+    case 'decimal':
+    case 'float':
+    case 'money':
+    case 'string':
+    case 'nstring':
+    case 'binary':
+      cursor.next();
+      return { kind: 'literal', type: token.kind, text: token.text, line };
+    case 'variable':
+      cursor.next();
+      if (cursor.is('.') && cursor.peek(1).kind === 'word')
+        cursor.unsupported('methods of a variable (xml, spatial types)');
+      return { kind: 'variable', name: token.text, line };
+    case 'operator':
+      if (cursor.accept('(')) return parseParenthesis(cursor, line);
+      if (token.upper === '*') cursor.fail();
+      return cursor.fail();
+    case 'end':
+      return cursor.fail();
+    case 'word':
+    case 'quoted':
+      break;
+  }
+  if (token.kind === 'word') {
+    if (cursor.accept('NULL')) return { kind: 'literal', type: 'null', text: '', line };
+    if (cursor.accept('DEFAULT')) return { kind: 'default', line };
+    if (cursor.accept('CASE')) return parseCase(cursor, line);
+    if (niladic.has(token.upper)) {
+      cursor.next();
+      return call([token.upper], [], line);
+    }
+    const special = parseSpecialCall(cursor, line);
+    if (special !== null) return special;
+    if (callableWords.has(token.upper) && cursor.peek(1).upper === '(') {
+      cursor.next();
+      return parseCall(cursor, [token.upper], line);
+    }
+  }
+  const path = cursor.path();
+  if (cursor.accept('::')) cursor.unsupported('static methods of a type (::)');
+  return cursor.is('(') ? parseCall(cursor, path, line) : { kind: 'column', path, line };
+}
+
+function call(path: readonly string[], args: Expression[], line: number): Expression {
+  return { kind: 'call', path, args, distinct: false, star: false, over: null, orderWithin: [], line };
+}
+
+function parseParenthesis(cursor: Cursor, line: number): Expression {
+  if (cursor.is('SELECT') || cursor.is('WITH')) {
+    const query = cursor.grammar.query(cursor);
+    cursor.expect(')');
+    return { kind: 'subquery', query, line };
+  }
+  const inner = parseExpression(cursor);
+  cursor.expect(')');
+  return inner;
+}
+
+function parseCase(cursor: Cursor, line: number): Expression {
+  if (!cursor.is('WHEN')) {
+    const input = parseExpression(cursor);
+    const whens: { when: Expression; then: Expression }[] = [];
+    while (cursor.accept('WHEN')) {
+      const when = parseExpression(cursor);
+      cursor.expect('THEN');
+      whens.push({ when, then: parseExpression(cursor) });
+    }
+    return { kind: 'case', input, whens, otherwise: parseElse(cursor), line };
+  }
+  const whens: { when: Condition; then: Expression }[] = [];
+  while (cursor.accept('WHEN')) {
+    const when = parseCondition(cursor);
+    cursor.expect('THEN');
+    whens.push({ when, then: parseExpression(cursor) });
+  }
+  return { kind: 'searchedCase', whens, otherwise: parseElse(cursor), line };
+}
+
+function parseElse(cursor: Cursor): Expression | null {
+  const otherwise = cursor.accept('ELSE') ? parseExpression(cursor) : null;
+  cursor.expect('END');
+  return otherwise;
+}
+
+/** Functions with a grammar of their own. */
+function parseSpecialCall(cursor: Cursor, line: number): Expression | null {
+  const name = cursor.peek().upper;
+  if (cursor.is('NEXT', 'VALUE', 'FOR')) {
+    cursor.expect('NEXT', 'VALUE', 'FOR');
+    const path = cursor.path();
+    if (cursor.is('OVER')) cursor.unsupported('NEXT VALUE FOR ... OVER');
+    return { kind: 'nextValue', path, line };
+  }
+  if (cursor.peek(1).upper !== '(') return null;
+  switch (name) {
+    case 'CAST':
+    case 'TRY_CAST': {
+      cursor.expect(name, '(');
+      const operand = parseExpression(cursor);
+      cursor.expect('AS');
+      const type = parseType(cursor, 30);
+      cursor.expect(')');
+      return { kind: 'cast', operand, type, style: null, try: name === 'TRY_CAST', name, line };
+    }
+    case 'CONVERT':
+    case 'TRY_CONVERT': {
+      cursor.expect(name, '(');
+      const type = parseType(cursor, 30);
+      cursor.expect(',');
+      const operand = parseExpression(cursor);
+      const style = cursor.accept(',') ? parseExpression(cursor) : null;
+      cursor.expect(')');
+      return { kind: 'cast', operand, type, style, try: name === 'TRY_CONVERT', name, line };
+    }
+    case 'PARSE':
+    case 'TRY_PARSE':
+      return cursor.unsupported(name);
+    case 'IIF': {
+      cursor.expect(name, '(');
+      const when = parseCondition(cursor);
+      cursor.expect(',');
+      const then = parseExpression(cursor);
+      cursor.expect(',');
+      const otherwise = parseExpression(cursor);
+      cursor.expect(')');
+      return { kind: 'searchedCase', whens: [{ when, then }], otherwise, line };
+    }
+    case 'TRIM': {
+      cursor.expect(name, '(');
+      const first = parseExpression(cursor);
+      const args = cursor.accept('FROM') ? [parseExpression(cursor), first] : [first];
+      cursor.expect(')');
+      return call(['TRIM'], args, line);
+    }
+    default:
+      return null;
+  }
+}
+
+function parseCall(cursor: Cursor, path: readonly string[], line: number): Expression {
+  cursor.expect('(');
+  const distinct = cursor.accept('DISTINCT') || (cursor.accept('ALL') && false);
+  const star = cursor.accept('*');
+  const args = star || cursor.is(')') ? [] : cursor.list(() => parseExpression(cursor));
+  cursor.expect(')');
+  if (cursor.is('.') && cursor.peek(1).kind === 'word') cursor.unsupported('methods of xml and spatial types');
+  const orderWithin: OrderItem[] = [];
+  if (cursor.accept('WITHIN', 'GROUP')) {
+    cursor.expect('(', 'ORDER', 'BY');
+    orderWithin.push(...parseOrderItems(cursor));
+    cursor.expect(')');
+  }
+  const over = cursor.accept('OVER') ? parseWindow(cursor) : null;
+  return { kind: 'call', path, args, distinct, star, over, orderWithin, line };
+}
+
+function parseWindow(cursor: Cursor): Window {
+  cursor.expect('(');
+  const partitionBy = cursor.accept('PARTITION', 'BY') ? cursor.list(() => parseExpression(cursor)) : [];
+  const orderBy = cursor.accept('ORDER', 'BY') ? parseOrderItems(cursor) : [];
+  const words: string[] = [];
+  while (!cursor.is(')')) {
+    const token = cursor.next();
+    if (
+      token.kind !== 'int' &&
+      !/^(ROWS|RANGE|BETWEEN|AND|UNBOUNDED|PRECEDING|FOLLOWING|CURRENT|ROW)$/.test(token.upper)
+    ) {
+      cursor.fail(token);
+    }
+    words.push(token.upper);
+  }
+  cursor.expect(')');
+  return { partitionBy, orderBy, frame: words.join(' ') };
+}
+
+export function parseOrderItems(cursor: Cursor): OrderItem[] {
+  return cursor.list(() => {
+    const expression = parseExpression(cursor);
+    const descending = cursor.accept('DESC');
+    if (!descending) cursor.accept('ASC');
+    return { expression, descending };
+  });
+}
+
+export function parseCondition(cursor: Cursor): Condition {
+  let left = parseAnd(cursor);
+  while (cursor.is('OR')) {
+    const { line } = cursor.next();
+    left = { kind: 'or', left, right: parseAnd(cursor), line };
+  }
+  return left;
+}
+
+function parseAnd(cursor: Cursor): Condition {
+  let left = parseNot(cursor);
+  while (cursor.is('AND')) {
+    const { line } = cursor.next();
+    left = { kind: 'and', left, right: parseNot(cursor), line };
+  }
+  return left;
+}
+
+function parseNot(cursor: Cursor): Condition {
+  const { line } = cursor.peek();
+  if (cursor.accept('NOT')) return { kind: 'not', operand: parseNot(cursor), line };
+  return parsePredicate(cursor);
+}
+
+function parsePredicate(cursor: Cursor): Condition {
+  const { line } = cursor.peek();
+  if (cursor.accept('EXISTS')) return { kind: 'exists', query: parseSubquery(cursor), line };
+  if (cursor.is('UPDATE', '(')) {
+    cursor.expect('UPDATE', '(');
+    const column = cursor.name();
+    cursor.expect(')');
+    return { kind: 'updated', column, line };
+  }
+  if (cursor.is('CONTAINS', '(') || cursor.is('FREETEXT', '(')) cursor.unsupported('full-text search');
+  if (cursor.is('(')) {
+    // A parenthesis holds a condition or an expression; only what follows it tells.
+    const condition = cursor.attempt(() => {
+      cursor.expect('(');
+      const inner = parseCondition(cursor);
+      cursor.expect(')');
+      return inner;
+    });
+    if (condition !== undefined) return condition;
+  }
+  return parseComparison(cursor, parseExpression(cursor), line);
+}
+
+const comparisons = ['=', '<>', '!=', '<=', '>=', '<', '>', '!<', '!>'] as const;
+const sameAs: Record<(typeof comparisons)[number], CompareOperator> = {
+  '=': '=',
+  '<>': '<>',
+  '!=': '<>',
+  '<': '<',
+  '<=': '<=',
+  '!>': '<=',
+  '>': '>',
+  '>=': '>=',
+  '!<': '>=',
+};
+
+function parseComparison(cursor: Cursor, operand: Expression, line: number): Condition {
+  if (cursor.accept('IS')) {
+    const negated = cursor.accept('NOT');
+    if (cursor.is('DISTINCT')) cursor.unsupported('IS [NOT] DISTINCT FROM');
+    cursor.expect('NULL');
+    return { kind: 'isNull', operand, negated, line };
+  }
+  const negated = cursor.accept('NOT');
+  if (cursor.accept('IN')) {
+    if (cursor.is('(', 'SELECT') || cursor.is('(', 'WITH') || cursor.is('(', '(', 'SELECT')) {
+      return { kind: 'inQuery', operand, query: parseSubquery(cursor), negated, line };
+    }
+    return { kind: 'in', operand, list: cursor.parenthesized(() => parseExpression(cursor)), negated, line };
+  }
+  if (cursor.accept('BETWEEN')) {
+    const low = parseExpression(cursor);
+    cursor.expect('AND');
+    return { kind: 'between', operand, low, high: parseExpression(cursor), negated, line };
+  }
+  if (cursor.accept('LIKE')) {
+    const pattern = parseExpression(cursor);
+    const escape = cursor.accept('ESCAPE') ? parseExpression(cursor) : null;
+    return { kind: 'like', operand, pattern, escape, negated, line };
+  }
+  if (negated) cursor.fail();
+  const token = comparisons.find((candidate) => cursor.accept(candidate));
+  if (token === undefined) return cursor.fail();
+  const operator = sameAs[token];
+  const quantifier = cursor.acceptOne(['ANY', 'SOME', 'ALL'] as const);
+  if (quantifier !== null) {
+    const query = parseSubquery(cursor);
+    return { kind: 'quantified', operator, quantifier: quantifier === 'ALL' ? 'all' : 'any', operand, query, line };
+  }
+  return { kind: 'compare', operator, left: operand, right: parseExpression(cursor), line };
+}
+
+export function parseSubquery(cursor: Cursor): ReturnType<Cursor['grammar']['query']> {
+  cursor.expect('(');
+  const query = cursor.grammar.query(cursor);
+  cursor.expect(')');
+  return query;
+}

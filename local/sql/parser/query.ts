@@ -1,0 +1,377 @@
+import {
+  type AssignOperator,
+  type CommonTable,
+  type JoinKind,
+  type OutputClause,
+  type Path,
+  type Query,
+  type QueryBody,
+  type Select,
+  type SelectItem,
+  type TableSource,
+  type Top,
+} from './ast';
+import { type Cursor } from './cursor';
+import { parseCondition, parseExpression, parseOrderItems, parseSubquery } from './expressions';
+
+export const assignOperators = [
+  '=',
+  '+=',
+  '-=',
+  '*=',
+  '/=',
+  '%=',
+  '&=',
+  '|=',
+  '^=',
+] as const satisfies AssignOperator[];
+
+/** SELECT with all of its clauses, also behind WITH. */
+export function parseQuery(cursor: Cursor): Query {
+  return parseQueryAfterWith(cursor, parseWith(cursor));
+}
+
+export function parseWith(cursor: Cursor): CommonTable[] {
+  if (!cursor.accept('WITH')) return [];
+  if (cursor.is('XMLNAMESPACES')) cursor.unsupported('WITH XMLNAMESPACES');
+  return cursor.list(() => {
+    const name = cursor.name();
+    const columns = cursor.is('(') ? cursor.parenthesized(() => cursor.name()) : [];
+    cursor.expect('AS');
+    return { name, columns, query: parseSubquery(cursor) };
+  });
+}
+
+export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[]): Query {
+  const { line } = cursor.peek();
+  const body = parseSetOperation(cursor);
+  const query: Query = { with: commonTables, body, orderBy: [], offset: null, fetch: null, line };
+  if (cursor.accept('ORDER', 'BY')) query.orderBy = parseOrderItems(cursor);
+  if (cursor.accept('OFFSET')) {
+    query.offset = parseExpression(cursor);
+    if (!cursor.accept('ROWS')) cursor.expect('ROW');
+    if (cursor.accept('FETCH')) {
+      if (!cursor.accept('NEXT')) cursor.expect('FIRST');
+      query.fetch = parseExpression(cursor);
+      if (!cursor.accept('ROWS')) cursor.expect('ROW');
+      cursor.expect('ONLY');
+    }
+  }
+  if (cursor.is('FOR') && ['XML', 'JSON', 'BROWSE'].includes(cursor.peek(1).upper)) {
+    cursor.unsupported(`FOR ${cursor.peek(1).upper}`);
+  }
+  parseOption(cursor);
+  return query;
+}
+
+/** OPTION (...): advice to SQL Server's optimizer; only MAXRECURSION would change a result. */
+export function parseOption(cursor: Cursor): void {
+  if (!cursor.accept('OPTION')) return;
+  cursor.expect('(');
+  let depth = 1;
+  while (depth > 0) {
+    const token = cursor.next();
+    if (token.kind === 'end') cursor.fail(token);
+    if (token.upper === 'LABEL') cursor.unsupported('OPTION (LABEL)');
+    if (token.kind === 'operator') depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
+  }
+}
+
+function parseSetOperation(cursor: Cursor): QueryBody {
+  let left = parseIntersection(cursor);
+  for (;;) {
+    const { line } = cursor.peek();
+    if (cursor.accept('UNION')) {
+      const operator = cursor.accept('ALL') ? 'unionAll' : 'union';
+      left = { kind: 'set', operator, left, right: parseIntersection(cursor), line };
+    } else if (cursor.accept('EXCEPT')) {
+      left = { kind: 'set', operator: 'except', left, right: parseIntersection(cursor), line };
+    } else return left;
+  }
+}
+
+function parseIntersection(cursor: Cursor): QueryBody {
+  let left = parseQueryTerm(cursor);
+  while (cursor.is('INTERSECT')) {
+    const { line } = cursor.next();
+    left = { kind: 'set', operator: 'intersect', left, right: parseQueryTerm(cursor), line };
+  }
+  return left;
+}
+
+function parseQueryTerm(cursor: Cursor): QueryBody {
+  const { line } = cursor.peek();
+  if (cursor.accept('(')) {
+    const query = parseQuery(cursor);
+    cursor.expect(')');
+    return { kind: 'nested', query, line };
+  }
+  if (cursor.accept('VALUES')) {
+    return { kind: 'values', rows: cursor.list(() => cursor.parenthesized(() => parseExpression(cursor))), line };
+  }
+  return parseSelect(cursor);
+}
+
+export function parseTop(cursor: Cursor): Top | null {
+  if (!cursor.accept('TOP')) return null;
+  const parenthesized = cursor.accept('(');
+  const count = parenthesized ? parseExpression(cursor) : parseTopLiteral(cursor);
+  if (parenthesized) cursor.expect(')');
+  return { count, percent: cursor.accept('PERCENT'), withTies: cursor.accept('WITH', 'TIES') };
+}
+
+function parseTopLiteral(cursor: Cursor): Top['count'] {
+  const token = cursor.next();
+  if (token.kind === 'int' || token.kind === 'decimal') {
+    return { kind: 'literal', type: token.kind, text: token.text, line: token.line };
+  }
+  if (token.kind === 'variable') return { kind: 'variable', name: token.text, line: token.line };
+  return cursor.fail(token);
+}
+
+function parseSelect(cursor: Cursor): Select {
+  const { line } = cursor.peek();
+  cursor.expect('SELECT');
+  const distinct = cursor.accept('DISTINCT');
+  if (!distinct) cursor.accept('ALL');
+  const select: Select = {
+    kind: 'select',
+    distinct,
+    top: parseTop(cursor),
+    items: cursor.list(() => parseSelectItem(cursor)),
+    into: cursor.accept('INTO') ? cursor.path() : null,
+    from: [],
+    where: null,
+    groupBy: [],
+    having: null,
+    line,
+  };
+  if (cursor.accept('FROM')) select.from = parseFrom(cursor);
+  if (cursor.accept('WHERE')) select.where = parseCondition(cursor);
+  if (cursor.accept('GROUP', 'BY')) {
+    if (cursor.is('GROUPING', 'SETS') || cursor.is('ROLLUP') || cursor.is('CUBE'))
+      cursor.unsupported('GROUP BY ROLLUP, CUBE, GROUPING SETS');
+    select.groupBy = cursor.list(() => parseExpression(cursor));
+    if (cursor.is('WITH', 'ROLLUP') || cursor.is('WITH', 'CUBE'))
+      cursor.unsupported('GROUP BY ... WITH ROLLUP or CUBE');
+  }
+  if (cursor.accept('HAVING')) select.having = parseCondition(cursor);
+  return select;
+}
+
+export function parseSelectItem(cursor: Cursor): SelectItem {
+  const token = cursor.peek();
+  const { line } = token;
+  if (cursor.accept('*')) return { kind: 'star', path: [], line };
+  if (token.kind === 'variable') {
+    const operator = assignOperators.find(
+      (candidate) => cursor.peek(1).upper === candidate && cursor.peek(1).kind === 'operator',
+    );
+    if (operator !== undefined) {
+      cursor.next();
+      cursor.next();
+      return { kind: 'assign', variable: token.text, operator, expression: parseExpression(cursor), line };
+    }
+  }
+  const star = cursor.attempt(() => parseQualifiedStar(cursor));
+  if (star !== undefined) return { kind: 'star', path: star, line };
+  if (
+    (cursor.isName() || token.kind === 'string') &&
+    cursor.peek(1).kind === 'operator' &&
+    cursor.peek(1).upper === '='
+  ) {
+    const alias = cursor.next().text;
+    cursor.expect('=');
+    return { kind: 'expression', expression: parseExpression(cursor), alias, line };
+  }
+  const expression = parseExpression(cursor);
+  return { kind: 'expression', expression, alias: parseAlias(cursor, true), line };
+}
+
+function parseQualifiedStar(cursor: Cursor): Path {
+  const path = [cursor.name()];
+  for (;;) {
+    cursor.expect('.');
+    if (cursor.accept('*')) return path;
+    path.push(cursor.name());
+  }
+}
+
+function parseAlias(cursor: Cursor, stringAllowed: boolean): string | null {
+  const explicit = cursor.accept('AS');
+  const { kind } = cursor.peek();
+  if (stringAllowed && (kind === 'string' || kind === 'nstring')) return cursor.next().text;
+  if (explicit || cursor.isName()) {
+    if (!explicit && cursor.peek().kind === 'word' && isClauseWord(cursor)) return null;
+    return cursor.name();
+  }
+  return null;
+}
+
+/** Words that T-SQL does not reserve and that begin something else behind a table or an expression. */
+function isClauseWord(cursor: Cursor): boolean {
+  if (cursor.is('OFFSET'))
+    return cursor.peek(1).kind === 'int' || cursor.peek(1).kind === 'variable' || cursor.peek(1).upper === '(';
+  if (cursor.is('THROW')) return true;
+  if (cursor.is('OUTPUT') || cursor.is('USING')) return true;
+  if (cursor.is('APPLY')) return true;
+  // a label behind a statement without its semicolon
+  return cursor.peek(1).upper === ':' && cursor.peek(1).kind === 'operator';
+}
+
+export function parseFrom(cursor: Cursor): TableSource[] {
+  return cursor.list(() => parseJoins(cursor));
+}
+
+function parseJoins(cursor: Cursor): TableSource {
+  let left = parseTableSource(cursor);
+  for (;;) {
+    const { line } = cursor.peek();
+    const join = parseJoinKind(cursor);
+    if (join === null) {
+      if (cursor.is('PIVOT') || cursor.is('UNPIVOT')) cursor.unsupported(cursor.peek().upper);
+      return left;
+    }
+    const right =
+      join === 'crossApply' || join === 'outerApply' || join === 'cross'
+        ? parseTableSource(cursor)
+        : parseJoinOperand(cursor);
+    let on = null;
+    if (join !== 'cross' && join !== 'crossApply' && join !== 'outerApply') {
+      cursor.expect('ON');
+      on = parseCondition(cursor);
+    }
+    left = { kind: 'join', join, left, right, on, line };
+  }
+}
+
+/** `a JOIN b JOIN c ON ... ON ...`: the inner ON belongs to the nearest JOIN. */
+function parseJoinOperand(cursor: Cursor): TableSource {
+  const first = parseTableSource(cursor);
+  if (cursor.is('ON')) return first;
+  let left = first;
+  while (!cursor.is('ON')) {
+    const { line } = cursor.peek();
+    const join = parseJoinKind(cursor);
+    if (join === null) return cursor.fail();
+    const right = parseJoinOperand(cursor);
+    cursor.expect('ON');
+    left = { kind: 'join', join, left, right, on: parseCondition(cursor), line };
+  }
+  return left;
+}
+
+function parseJoinKind(cursor: Cursor): JoinKind | null {
+  if (cursor.accept('CROSS', 'JOIN')) return 'cross';
+  if (cursor.accept('CROSS', 'APPLY')) return 'crossApply';
+  if (cursor.accept('OUTER', 'APPLY')) return 'outerApply';
+  const kind = cursor.acceptOne(['INNER', 'LEFT', 'RIGHT', 'FULL'] as const);
+  if (kind === null) return cursor.accept('JOIN') ? 'inner' : null;
+  if (kind !== 'INNER') cursor.accept('OUTER');
+  cursor.acceptOne(['LOOP', 'HASH', 'MERGE', 'REMOTE']);
+  cursor.expect('JOIN');
+  return ({ INNER: 'inner', LEFT: 'left', RIGHT: 'right', FULL: 'full' } as const)[kind];
+}
+
+function parseTableSource(cursor: Cursor): TableSource {
+  const token = cursor.peek();
+  const { line } = token;
+  if (cursor.is('(')) {
+    const certain = ['SELECT', 'VALUES', 'WITH'].includes(cursor.peek(1).upper);
+    const derived = certain
+      ? parseSubquery(cursor)
+      : cursor.is('(', '(')
+        ? cursor.attempt(() => parseSubquery(cursor))
+        : undefined;
+    if (derived !== undefined) {
+      cursor.accept('AS');
+      const alias = cursor.name();
+      const columns = cursor.is('(') ? cursor.parenthesized(() => cursor.name()) : [];
+      return { kind: 'derived', query: derived, alias, columns, line };
+    }
+    cursor.expect('(');
+    const inner = parseJoins(cursor);
+    cursor.expect(')');
+    return inner;
+  }
+  if (token.kind === 'variable') {
+    cursor.next();
+    return { kind: 'variable', name: token.text, alias: parseAlias(cursor, false), line };
+  }
+  for (const word of [
+    'OPENJSON',
+    'OPENXML',
+    'OPENROWSET',
+    'OPENQUERY',
+    'OPENDATASOURCE',
+    'CONTAINSTABLE',
+    'FREETEXTTABLE',
+  ]) {
+    if (cursor.is(word, '(')) cursor.unsupported(word);
+  }
+  const path = cursor.path();
+  if (cursor.is('(') && !isHintList(cursor)) {
+    cursor.expect('(');
+    const args = cursor.is(')') ? [] : cursor.list(() => parseExpression(cursor));
+    cursor.expect(')');
+    const alias = parseAlias(cursor, false);
+    const columns = cursor.is('(') ? cursor.parenthesized(() => cursor.name()) : [];
+    return { kind: 'function', path, args, alias, columns, line };
+  }
+  if (cursor.is('FOR', 'SYSTEM_TIME')) cursor.unsupported('temporal queries (FOR SYSTEM_TIME)');
+  let hints = parseHints(cursor);
+  const alias = parseAlias(cursor, false);
+  if (cursor.is('TABLESAMPLE')) cursor.unsupported('TABLESAMPLE');
+  if (hints.length === 0) hints = parseHints(cursor);
+  return { kind: 'table', path, alias, hints, line };
+}
+
+const hintWords = new Set(
+  `NOLOCK READUNCOMMITTED READCOMMITTED READCOMMITTEDLOCK REPEATABLEREAD SERIALIZABLE HOLDLOCK UPDLOCK XLOCK TABLOCK TABLOCKX
+  ROWLOCK PAGLOCK READPAST NOWAIT NOEXPAND FORCESEEK FORCESCAN SNAPSHOT KEEPIDENTITY KEEPDEFAULTS IGNORE_CONSTRAINTS
+  IGNORE_TRIGGERS INDEX FASTFIRSTROW`.split(/\s+/),
+);
+
+const isHintList = (cursor: Cursor): boolean =>
+  hintWords.has(cursor.peek(1).upper) && (cursor.peek(2).upper === ')' || cursor.peek(2).upper === ',');
+
+/** `WITH (UPDLOCK, HOLDLOCK)`, or the old form without WITH. */
+export function parseHints(cursor: Cursor): string[] {
+  if (cursor.is('WITH', '(') && hintWords.has(cursor.peek(2).upper)) cursor.expect('WITH');
+  else if (!(cursor.is('(') && isHintList(cursor))) return [];
+  cursor.expect('(');
+  const hints: string[] = [];
+  while (!cursor.accept(')')) {
+    const hint = cursor.next().upper;
+    if (!hintWords.has(hint)) cursor.fail(cursor.peek(-1));
+    hints.push(hint);
+    if (hint === 'INDEX' || hint === 'FORCESEEK') skipHintArgument(cursor);
+    cursor.accept(',');
+  }
+  return hints;
+}
+
+function skipHintArgument(cursor: Cursor): void {
+  if (cursor.accept('=')) {
+    if (cursor.is('(')) cursor.parenthesized(() => cursor.next());
+    else cursor.next();
+  } else if (cursor.is('(')) {
+    let depth = 0;
+    do {
+      const token = cursor.next();
+      if (token.kind === 'end') cursor.fail(token);
+      depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
+    } while (depth > 0);
+  }
+}
+
+export function parseOutput(cursor: Cursor): OutputClause | null {
+  if (!cursor.accept('OUTPUT')) return null;
+  const items = cursor.list(() => parseSelectItem(cursor));
+  if (!cursor.accept('INTO')) return { items, into: null };
+  const token = cursor.peek();
+  const path = token.kind === 'variable' ? [cursor.next().text] : cursor.path();
+  const columns = cursor.is('(') ? cursor.parenthesized(() => cursor.name()) : [];
+  if (cursor.is('OUTPUT')) cursor.unsupported('two OUTPUT clauses in one statement');
+  return { items, into: { path, columns } };
+}
