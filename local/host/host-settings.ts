@@ -77,15 +77,19 @@ export function readHostSettings(file: string, settings: AppSettings): HostSetti
   return { json: parsed.data, ignored: ignoredSettings(json) };
 }
 
-/** Keys are compared without case, as configuration of .NET is. */
+/** Keys are compared without case, as configuration of .NET is; a new one is written as host.json would. */
 function setPath(target: Record<string, unknown>, path: readonly string[], value: string): void {
   const [head, ...rest] = path;
   if (head === undefined) return;
-  const key = Object.keys(target).find((name) => name.toLowerCase() === head.toLowerCase()) ?? head;
+  const key = Object.keys(target).find((name) => name.toLowerCase() === head.toLowerCase()) ?? camelCase(head);
   const next = target[key];
   if (rest.length === 0) target[key] = value;
   else if (isRecord(next)) setPath(next, rest, value);
   else setPath((target[key] = {}), rest, value);
+}
+
+function camelCase(name: string): string {
+  return name.charAt(0).toLowerCase() + name.slice(1);
 }
 
 /** `durableTask` belongs to the engine, the other sections to parts of Azure that do not exist here. */

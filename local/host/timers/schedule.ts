@@ -3,7 +3,7 @@ import { parseTimeSpanMs } from '../time-span';
 /** When a timer fires. Times are UTC, in milliseconds since 1970. */
 export interface Schedule {
   /** The first occurrence after `afterMs`. */
-  nextMs(afterMs: number): number;
+  nextMs: (afterMs: number) => number;
   kind: 'cron' | 'interval';
 }
 
