@@ -34,7 +34,7 @@ export function createRunner(deps: DatabaseBuilderDeps, attemptTarget: AttemptTa
     const databases = groupByDatabase(pkg.scripts, request.target.overrides);
     writeHeader(context, databases, startedAtMs);
 
-    const { verdict, scripts } = refuseOptions(context) ?? (await runTries(context, databases, attemptTarget));
+    const { verdict, scripts } = refuse(context, databases) ?? (await runTries(context, databases, attemptTarget));
     log.note(`Outcome: ${verdict.status}${verdict.reason === '' ? '' : `: ${verdict.reason}`}`);
     return {
       ...verdict,
@@ -53,7 +53,7 @@ interface Conclusion {
 }
 
 /** What cannot be promised is refused before a login. */
-function refuseOptions({ request, pkg, clock }: RunContext): Conclusion | null {
+function refuse({ request, pkg, clock }: RunContext, databases: readonly DatabaseScripts[]): Conclusion | null {
   const conclude = (status: Verdict['status'], reason: string): Conclusion => ({
     verdict: { status, reason, failure: null },
     scripts: [],
@@ -65,6 +65,8 @@ function refuseOptions({ request, pkg, clock }: RunContext): Conclusion | null {
     return conclude('rejected', 'retries after a time-out need a transaction, else a script could run twice');
   }
   if (pkg.scripts.length === 0) return conclude('alreadyApplied', 'the package has no scripts');
+  // An empty name would log in to the login's default database, which is master.
+  if (databases.some(({ database }) => database === '')) return conclude('rejected', 'the target names no database');
   if (signal.aborted) return conclude('skipped', 'cancelled before anything ran');
   if (clock.nowMs() >= deadlineMs) return conclude('skipped', 'the deadline came before the first try');
   return null;

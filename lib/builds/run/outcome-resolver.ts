@@ -8,8 +8,9 @@ import { ownFault } from './fault';
 import { planDatabase } from './plan';
 import { refusalOf } from './refusal';
 
-/** The database was asked, and it has nothing of this build. */
+/** The databases were asked, and they have nothing of this build, or some of it. */
 const notApplied = 'sql.notApplied';
+const partlyApplied = 'sql.partlyApplied';
 
 /**
  * Finds out how a target stands, without running anything: for messages that the queue gave up, and for targets whose
@@ -28,9 +29,8 @@ export function createOutcomeResolver(deps: DatabaseBuilderDeps): BuildDatabase 
 
 function statusOf({ status, failure }: DatabaseBuildResult): DatabaseBuildResult['status'] {
   if (status === 'committed' || status === 'alreadyApplied') return status;
-  if (failure?.code === 'sql.drift') return 'rolledBack';
-  if (failure?.code === notApplied) return status === 'failed' ? 'failed' : 'rolledBack';
-  return 'unknown';
+  if (failure?.code === notApplied || failure?.code === 'sql.drift') return 'rolledBack';
+  return failure?.code === partlyApplied ? 'failed' : 'unknown';
 }
 
 async function attemptToAsk(context: RunContext, databases: readonly DatabaseScripts[]): Promise<Attempt> {
@@ -89,7 +89,9 @@ function judge({ request }: RunContext, sessions: readonly DatabaseSession[], at
     const database = sessions.map(({ databaseName }) => databaseName).join(', ');
     attempt.ending = {
       kind: 'failed',
-      fault: ownFault({ code: notApplied, action: 'permanent' }, message, { database }),
+      fault: ownFault({ code: attempt.durable ? partlyApplied : notApplied, action: 'permanent' }, message, {
+        database,
+      }),
     };
   }
 }

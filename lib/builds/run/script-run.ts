@@ -14,10 +14,10 @@ export type ScriptEnd =
   /** It failed, and its policy says that the build goes on. */
   | { kind: 'ignored'; fault: Fault }
   /**
-   * `effect` is what is left of the whole build in this database once the session ends: `none`: nothing, the server rolls
-   * everything back; `durable`: something may stay, because the script was not in our transaction when it ended.
+   * `remains` is what is left of the build in this database once the session ends: `nothing`: the server rolls it all back;
+   * `someOfIt`: only what this script did outside of the transaction; `all`: also what ran before it.
    */
-  | { kind: 'failed'; fault: Fault; effect: 'none' | 'durable' }
+  | { kind: 'failed'; fault: Fault; remains: 'nothing' | 'someOfIt' | 'all' }
   /** Before its next batch. */
   | { kind: 'cancelled' };
 
@@ -51,7 +51,7 @@ export async function runScriptInTransaction(
     const end = await runBatchInTransaction(context, session, script, step);
     if (end.kind === 'ok') continue;
     if (end.kind !== 'survivable') return end;
-    if (script.causesBuildFailure) return { kind: 'failed', fault: end.fault, effect: 'none' };
+    if (script.causesBuildFailure) return { kind: 'failed', fault: end.fault, remains: 'nothing' };
     const survived = await survive(context, session, numbered, end.fault);
     if (survived.kind === 'failed') return survived;
     ignored ??= end.fault;
@@ -76,7 +76,7 @@ async function runBatchInTransaction(
     return {
       kind: 'failed',
       fault: withServerError(leftTransaction(message, place), answer, place),
-      effect: 'durable',
+      remains: 'all',
     };
   }
   if (verdict === 'rolledBack' && (answer.error === null || answer.countedOutsideTransaction)) {
@@ -84,7 +84,7 @@ async function runBatchInTransaction(
     return {
       kind: 'failed',
       fault: withServerError(leftTransaction(message, place), answer, place),
-      effect: 'durable',
+      remains: 'someOfIt',
     };
   }
   if (answer.error === null) return { kind: 'ok' };
@@ -92,7 +92,7 @@ async function runBatchInTransaction(
   const fault = faultOf('script', answer.error, place);
   const survivable =
     verdict === 'kept' && session.connection.open && (fault.action === 'permanent' || fault.action === 'timeout');
-  return survivable ? { kind: 'survivable', fault } : { kind: 'failed', fault, effect: 'none' };
+  return survivable ? { kind: 'survivable', fault } : { kind: 'failed', fault, remains: 'nothing' };
 }
 
 /** Makes sure that the transaction can go on after an error of a script that may fail. */
@@ -101,7 +101,7 @@ async function survive(
   session: DatabaseSession,
   { script, sequence }: NumberedScript,
   fault: Fault,
-): Promise<{ kind: 'survived' } | { kind: 'failed'; fault: Fault; effect: 'none' }> {
+): Promise<{ kind: 'survived' } | { kind: 'failed'; fault: Fault; remains: 'nothing' }> {
   const answer = await ask(
     context,
     session.connection,
@@ -110,7 +110,7 @@ async function survive(
   if (answer.error !== null) return lostAround(session, script, answer);
   if (script.rollBackOnError) context.log.statement(`ROLLBACK TRANSACTION ${savepointName(sequence)};`);
   const state: unknown = answer.resultSets.at(-1)?.rows[0]?.[1];
-  return state === 1 ? { kind: 'survived' } : { kind: 'failed', fault, effect: 'none' };
+  return state === 1 ? { kind: 'survived' } : { kind: 'failed', fault, remains: 'nothing' };
 }
 
 /**
@@ -132,7 +132,7 @@ export async function runScriptAlone(
   return {
     kind: 'failed',
     fault: leftTransaction(message, { database: session.databaseName, script }),
-    effect: 'durable',
+    remains: 'someOfIt',
   };
 }
 
@@ -143,7 +143,7 @@ async function runBatchesAlone(context: RunContext, session: DatabaseSession, sc
     const answer = await runBatch(context, session, script, step);
     if (answer.error === null) continue;
     const fault = faultOf('script', answer.error, { database: session.databaseName, script, batch: step.batch });
-    if (script.causesBuildFailure || !session.connection.open) return { kind: 'failed', fault, effect: 'durable' };
+    if (script.causesBuildFailure || !session.connection.open) return { kind: 'failed', fault, remains: 'someOfIt' };
     ignored ??= fault;
     if (script.rollBackOnError) break;
   }
@@ -230,11 +230,11 @@ function lostAround(
   session: DatabaseSession,
   script: Script,
   answer: BatchAnswer,
-): { kind: 'failed'; fault: Fault; effect: 'none' } {
+): { kind: 'failed'; fault: Fault; remains: 'nothing' } {
   const place = { database: session.databaseName, script };
   const fault =
     answer.error === null
       ? ownFault({ code: 'sql.protocol', action: 'permanent' }, 'A savepoint request was not answered.', place)
       : faultOf('preamble', answer.error, place);
-  return { kind: 'failed', fault, effect: 'none' };
+  return { kind: 'failed', fault, remains: 'nothing' };
 }

@@ -143,7 +143,8 @@ async function runStep(
       return null;
     case 'failed':
       board.set(step, 'failed', session.databaseName, durationMs, end.fault.failure);
-      attempt.durable ||= end.effect === 'durable';
+      attempt.durable ||= end.remains !== 'nothing';
+      if (end.remains === 'all') work.fate = 'unknown';
       return endingOf(end.fault);
     case 'cancelled':
       return { kind: 'cancelled' };
