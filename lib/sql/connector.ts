@@ -13,7 +13,7 @@ export interface ConnectorOptions {
   resolveEndpoint: ResolveEndpoint;
   /** false only for servers that cannot do TLS. */
   encrypt: boolean;
-  /** PEM of an authority to trust besides the usual ones. */
+  /** PEM of the only authority to trust. Left out: those that Node.js trusts, `NODE_EXTRA_CA_CERTS` included. */
   certificateAuthority?: string;
   /** Shown in the server's session list. */
   applicationName: string;

@@ -59,9 +59,11 @@ export function transportError(error: unknown): SqlError {
   return clientError(kind, messageOf(error), code);
 }
 
+/** Structural: an error of another realm is no `instanceof Error` here. */
 function innermostCode(error: unknown): string | null {
-  if (!(error instanceof Error)) return null;
-  const inner = error instanceof AggregateError ? innermostCode(error.errors[0]) : innermostCode(error.cause);
+  if (typeof error !== 'object' || error === null) return null;
+  const causes: unknown[] = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  const inner = innermostCode(causes[0] ?? ('cause' in error ? error.cause : undefined));
   if (inner !== null) return inner;
   return 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
