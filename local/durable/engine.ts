@@ -74,6 +74,7 @@ export function createDurableEngine(deps: DurableEngineDeps): LocalDurableEngine
   let isClosed = false;
 
   function commit(record: JournalRecord): void {
+    if (isClosed) throw new Error('The Durable engine was stopped.');
     store.commit(record);
     follow(record);
   }
@@ -214,7 +215,7 @@ export function createDurableEngine(deps: DurableEngineDeps): LocalDurableEngine
       store.close();
     },
     clientBinding: (baseUrl) => clientBinding({ baseUrl, taskHubName: deps.taskHubName, systemKey: deps.systemKey }),
-    handle: (request) => handle(request),
+    handle: async (request) => (isClosed ? { status: 503, headers: {}, body: '' } : handle(request)),
     exportHistory: (instanceId) => {
       const instance = store.instances.get(instanceId);
       return instance === undefined ? null : recordHistory(instance, timerLimits);

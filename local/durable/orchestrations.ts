@@ -74,6 +74,7 @@ export function createOrchestrations(deps: OrchestrationsDeps): Orchestrations {
         if (instance !== undefined) await step(instance);
       }
     } catch (error) {
+      // Most likely the journal cannot be written: nothing may go on as if it had been.
       isDraining = true;
       deps.log('error', `The Durable engine has stopped: instance ${instanceId} hit ${messageOf(error)}`);
     }
@@ -123,6 +124,8 @@ export function createOrchestrations(deps: OrchestrationsDeps): Orchestrations {
   async function runEpisode(instance: Instance, atMs: number): Promise<void> {
     const batch = [...instance.inbox];
     const answer = await replayOver(instance, atMs, batch);
+    // A host that is going down fails what it runs. Nothing is lost by forgetting this episode: the next start repeats it.
+    if (isDraining && answer.end.kind === 'threw') return;
     const interpreter = interpretHistory(instance.history ?? [], {
       actions: answer.actions,
       executionId: instance.executionId,

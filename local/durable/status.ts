@@ -1,4 +1,4 @@
-import { eventType, type HistoryEvent, type ScheduledEvent } from './protocol';
+import { eventType, type HistoryEvent } from './protocol';
 import { type Instance } from './store';
 
 export interface StatusOptions {
@@ -31,58 +31,27 @@ export function statusOf(instance: Instance, options: StatusOptions): Record<str
 
 /** One row per thing that happened: a completion tells what was scheduled and when, frames are left out. */
 function historyRows(history: readonly HistoryEvent[], showOutput: boolean): Array<Record<string, unknown>> {
-  const scheduled = new Map<number, ScheduledEvent>();
+  const scheduled = new Map(history.map((event) => [event.EventId, event]));
   const rows: Array<Record<string, unknown>> = [];
   for (const event of history) {
-    switch (event.EventType) {
-      case eventType.taskScheduled:
-      case eventType.subOrchestrationCreated:
-      case eventType.timerCreated:
-      case eventType.eventSent:
-        scheduled.set(event.EventId, event);
-        break;
-      case eventType.orchestratorStarted:
-      case eventType.orchestratorCompleted:
-        break;
-      default:
-        rows.push(row(event, scheduled, showOutput));
-    }
+    const name = rowNames[event.EventType];
+    if (name === undefined) continue;
+    const cause = 'TaskScheduledId' in event ? scheduled.get(event.TaskScheduledId) : event;
+    rows.push({
+      EventType: name,
+      Timestamp: event.Timestamp,
+      ...(cause !== undefined && 'Name' in cause ? { FunctionName: cause.Name } : {}),
+      ...('TaskScheduledId' in event ? { ScheduledTime: cause?.Timestamp } : {}),
+      ...('FireAt' in event ? { FireAt: event.FireAt } : {}),
+      ...('Reason' in event ? { Reason: event.Reason, Details: event.Details } : {}),
+      ...(showOutput && 'Result' in event ? { Result: parse(event.Result) } : {}),
+    });
   }
   return rows;
 }
 
-function row(
-  event: Exclude<HistoryEvent, ScheduledEvent>,
-  scheduled: ReadonlyMap<number, ScheduledEvent>,
-  showOutput: boolean,
-): Record<string, unknown> {
-  const common = { EventType: eventNames[event.EventType] ?? String(event.EventType), Timestamp: event.Timestamp };
-  if ('TaskScheduledId' in event) {
-    const cause = scheduled.get(event.TaskScheduledId);
-    const FunctionName = cause !== undefined && 'Name' in cause ? cause.Name : null;
-    const from = { ...common, FunctionName, ScheduledTime: cause?.Timestamp ?? null };
-    if ('Reason' in event) return { ...from, Reason: event.Reason, Details: event.Details };
-    return showOutput ? { ...from, Result: parse(event.Result) } : from;
-  }
-  switch (event.EventType) {
-    case eventType.executionStarted:
-      return { ...common, FunctionName: event.Name };
-    case eventType.executionCompleted:
-      return { ...common, OrchestrationStatus: 'Completed', ...(showOutput ? { Result: parse(event.Result) } : {}) };
-    case eventType.executionFailed:
-      return { ...common, OrchestrationStatus: 'Failed', Reason: event.Reason };
-    case eventType.executionTerminated:
-      return { ...common, OrchestrationStatus: 'Terminated', Reason: event.Input };
-    case eventType.timerFired:
-      return { ...common, FireAt: event.FireAt };
-    case eventType.eventRaised:
-      return { ...common, Name: event.Name, ...(showOutput ? { Input: parse(event.Input) } : {}) };
-    default:
-      return common;
-  }
-}
-
-const eventNames: Record<number, string> = {
+/** The events that make a row. */
+const rowNames: Partial<Record<number, string>> = {
   [eventType.executionStarted]: 'ExecutionStarted',
   [eventType.executionCompleted]: 'ExecutionCompleted',
   [eventType.executionFailed]: 'ExecutionFailed',

@@ -64,7 +64,9 @@ const expected = {
   logged: ['x'],
 };
 
-/** Drives the app to its end from whatever the journal says, as clients would that repeat what was not acknowledged. */
+/**
+ * The clock of every new hub begins where that of the first one did, so it is also put back each time.
+ * Drives the app to its end from whatever the journal says, as clients would that repeat what was not acknowledged. */
 async function driveToEnd(hub: Hub, journal: string): Promise<void> {
   if (!journal.includes('"main"')) await hub.start('main', 1, 'main-1');
   await hub.clock.advance(20_000);
@@ -174,6 +176,34 @@ describe('a task hub that was killed', () => {
     await third.stop();
   });
 
+  it('goes on from a journal that was compacted at any time', async () => {
+    const path = folder.path('compacting');
+    const copies: string[] = [];
+    const recording = await startHub(app, {
+      journalPath: path,
+      options: { compactAfterBytes: 1 },
+      around: (inner) => ({
+        invoke: (name, trigger) => {
+          copies.push(readFileSync(path, 'utf8'));
+          return inner.invoke(name, trigger);
+        },
+      }),
+    });
+    done.clear();
+    await driveToEnd(recording, '');
+    await recording.stop();
+    expect(copies.length).toBeGreaterThan(20);
+    for (const [index, journal] of copies.entries()) {
+      writeFileSync(folder.path(`copy-${index}`), journal);
+      done.clear();
+      const hub = await startHub(app, { journalPath: folder.path(`copy-${index}`) });
+      await driveToEnd(hub, journal);
+      const { output } = await hub.until('main-1', 'Completed');
+      await hub.stop();
+      expect({ index, output }).toEqual({ index, output: expected });
+    }
+  });
+
   it('comes to the same end when the journal is compacted all the time', async () => {
     const path = folder.path('compacted');
     await recordJournal(path, { compactAfterBytes: 1 });
@@ -181,6 +211,43 @@ describe('a task hub that was killed', () => {
     expect((await second.status('main-1')).output).toEqual(expected);
     expect((await second.request('GET', 'entities/Log/all')).body).toEqual(['x']);
     await second.stop();
+  });
+});
+
+describe('a task hub that is stopped', () => {
+  it('waits for running activities, starts nothing more, and refuses requests', async () => {
+    let release = (): void => undefined;
+    let calls = 0;
+    const path = folder.path('stopped');
+    const slow: TestApp = {
+      orchestrators: {
+        *main(context: OrchestrationContext) {
+          yield context.df.callActivity('slow');
+          yield context.df.callActivity('slow');
+        },
+      },
+      activities: {
+        slow: () => {
+          calls += 1;
+          return new Promise<void>((resolve) => (release = resolve));
+        },
+      },
+    };
+    const hub = await startHub(slow, { journalPath: path });
+    const id = await hub.start('main');
+    await settle();
+    const stopped = hub.engine.stop(10_000);
+    release();
+    await stopped;
+    expect(calls).toBe(1);
+    expect((await hub.request('GET', `instances/${id}`)).status).toBe(503);
+
+    const again = await startHub(slow, { journalPath: path });
+    await settle();
+    expect(calls).toBe(2);
+    release();
+    await again.until(id, 'Completed');
+    await again.stop();
   });
 });
 

@@ -324,6 +324,24 @@ describe('any and all', () => {
     expect(output).toBe('after');
   });
 
+  it('run tasks again that are given to a second any, a trap of the library that Azure has too', async () => {
+    let calls = 0;
+    const hub = await hubWith({
+      orchestrators: {
+        *main(context: OrchestrationContext) {
+          const { df } = context;
+          const tasks = [df.callActivity('count'), df.waitForExternalEvent('never')];
+          yield df.Task.any(tasks);
+          yield df.Task.any([...tasks, df.callActivity('count')]);
+        },
+      },
+      activities: { count: () => (calls += 1) },
+    });
+    await hub.start('main');
+    await settle();
+    expect(calls).toBe(3);
+  });
+
   it('an empty list fails the orchestration with the reason', async () => {
     const { output } = await run(
       function* (context: OrchestrationContext) {
