@@ -84,8 +84,8 @@ async function unpack(bytes: Buffer, entry: ZipEntry, path: string, problems: Pr
   try {
     content = entry.isCompressed ? await inflate(data, { maxOutputLength: Math.max(1, entry.size) }) : data;
   } catch (error) {
-    const isTooLong = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
-    if (isTooLong) problems.add('package.entry.headerMismatch', 'The entry unpacks to more than it declares.', path);
+    if (isTooLong(error))
+      problems.add('package.entry.headerMismatch', 'The entry unpacks to more than it declares.', path);
     else problems.add('package.entry.corrupt', 'The compressed data of the entry is damaged.', path);
     return null;
   }
@@ -98,4 +98,9 @@ async function unpack(bytes: Buffer, entry: ZipEntry, path: string, problems: Pr
     return null;
   }
   return content;
+}
+
+/** By its code: the error may come from another realm, where it is an instance of another Error. */
+function isTooLong(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
 }

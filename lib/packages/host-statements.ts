@@ -31,17 +31,25 @@ export function removeHostStatements(text: string, stripTransactionText: boolean
         : strips && before !== '.'
           ? transactionStatement(text, token, keyword)
           : [];
-    for (const { start, end } of gone) {
-      result += text.slice(kept, start);
-      kept = end;
+    if (gone.length > 0) {
+      result += text.slice(kept, token.start) + triviaBetween(text, gone);
+      kept = gone.at(-1)?.end ?? token.end;
+      continue;
     }
-    if (gone.length > 0) continue;
     if (keyword === '(') depth += 1;
     if (keyword === ')') depth -= 1;
     if (keyword !== ';') isEmpty = false;
     if (!isTrivia(token)) before = keyword;
   }
   return { text: result + text.slice(kept), leavesNothing: isEmpty && kept > 0 };
+}
+
+/** Comments and line ends inside of a statement outlive it; plain blanks do not. */
+function triviaBetween(text: string, statement: readonly SqlToken[]): string {
+  return statement
+    .map(({ end }, index) => text.slice(end, statement[index + 1]?.start ?? end))
+    .filter((gap) => /\S|[\r\n]/.test(gap))
+    .join('');
 }
 
 /** Whether the batch creates or alters a procedure, function or trigger: its text is a definition that runs later. */
