@@ -24,13 +24,13 @@ export async function openSession(
 ): Promise<SessionOpening> {
   const { request, limits } = context;
   const place = { database };
-  context.counters.logins += 1;
   const connected = await context.connect({
     server: request.target.server,
     port: request.target.port,
     database,
     signal: request.signal,
   });
+  if (connected.ok || connected.error.kind !== 'token') context.counters.logins += 1;
   if (!connected.ok) return { ok: false, fault: faultOf('login', connected.error, place) };
 
   const { connection } = connected;

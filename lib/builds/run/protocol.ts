@@ -166,13 +166,15 @@ export interface CheckpointInput {
 
 /**
  * Between two scripts of a package that runs without a transaction: one small transaction that ends the one and starts
- * the other. XACT_ABORT and ROWCOUNT as in the epilogue; the former is set back for the scripts.
+ * the other. XACT_ABORT and ROWCOUNT as in the epilogue, and set back for the scripts; with IMPLICIT_TRANSACTIONS left on,
+ * BEGIN would begin two transactions and COMMIT end one.
  */
 export function checkpoint(input: CheckpointInput, xactAbort: boolean): string {
   const { stamp, tables, ended, next } = input;
   return [
     'SET XACT_ABORT ON;',
     'SET ROWCOUNT 0;',
+    'SET IMPLICIT_TRANSACTIONS OFF;',
     check('@@TRANCOUNT > 0', 2, 'A script began a transaction and did not end it.'),
     check(`DB_NAME() <> ${nvarchar(stamp.database)}`, 4, 'A script changed to another database.'),
     'BEGIN TRANSACTION;',

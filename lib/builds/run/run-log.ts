@@ -10,7 +10,7 @@ import { type SqlFailure } from '../model';
 export interface RunLog {
   note(text: string): void;
   statement(text: string): void;
-  begin(xactAbort: boolean | null): void;
+  begin(xactAbort: boolean): void;
   /** A batch of a script, before its answer is known. */
   batch(entry: { title: string; database: string; text: string; repeat: number }): void;
   answer(title: string, answer: BatchAnswer, durationMs: number): void;
@@ -33,7 +33,6 @@ export function createRunLog(): RunLog {
     note: comment,
     statement: (text) => void parts.push(text, 'GO'),
     begin(xactAbort) {
-      if (xactAbort === null) return;
       log.statement(`SET XACT_ABORT ${xactAbort ? 'ON' : 'OFF'};\nBEGIN TRANSACTION;`);
     },
     batch(entry) {
