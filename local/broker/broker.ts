@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { type Clock } from '../../lib/platform/clock';
 import { messageOf } from '../../lib/platform/errors';
 import { listen, type Listener } from '../network/listen';
-import { type Journal, noJournal, openJournal } from '../storage/journal';
 import { readFilterable } from './amqp/codec';
 import { createEndpoints } from './amqp/endpoints';
 import { createAmqpServer } from './amqp/server';
+import { openCompactingJournal } from './compacting-journal';
 import { type Counters, createCounters } from './core/counters';
 import { createDeadlines } from './core/deadlines';
 import { createNamespace, type Namespace } from './core/namespace';
@@ -74,19 +73,23 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   });
 
   const restored = emptyState();
-  const journal = openOptional(options.journalFolder, 'messages.jsonl', (record) =>
-    applyRecord(restored, recordSchema.parse(record)),
-  );
-  const namespace = createNamespace({
+  const journal = openCompactingJournal({
+    folder: options.journalFolder,
+    name: 'messages.jsonl',
+    replay: (record) => applyRecord(restored, recordSchema.parse(record)),
+    snapshot: () => namespace.snapshot(),
+  });
+  const namespace: Namespace = createNamespace({
     clock,
     deadlines,
-    journal,
+    append: journal.append,
     counters,
     newLockToken: newId,
     readProperties: ({ payload }) => readFilterable(payload),
     restored,
   });
   declare(namespace, topology);
+  journal.compact();
 
   const server = createAmqpServer({
     clock,
@@ -124,10 +127,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       journal.close();
     },
   };
-}
-
-function openOptional(folder: string | undefined, name: string, replay: (record: unknown) => void): Journal {
-  return folder === undefined ? noJournal() : openJournal(join(folder, name), replay);
 }
 
 /** Makes the declared entities exist as declared. */

@@ -1,8 +1,8 @@
 import { type Deadlines } from '../core/deadlines';
-import { BrokerError, conditions } from '../core/errors';
 import { type Namespace } from '../core/namespace';
 import { type TokenChecker } from '../tokens';
 import { createTokenHandler } from './cbs';
+import { createManagementHandler } from './management';
 import { createReceiveLink, createSendLink } from './entity-links';
 import { type OutgoingHandler } from './links';
 import { accepted } from './outcomes';
@@ -29,7 +29,9 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         return createRequestEndpoint(address, address, 'authenticate', link.session, handle);
       }
       if (address.endsWith(managementSuffix)) {
-        throw new BrokerError(conditions.notImplemented, `'${address}' is not served.`);
+        const path = address.slice(0, -managementSuffix.length);
+        const handle = createManagementHandler({ namespace, path, connection, newMessageId: newId });
+        return createRequestEndpoint(path, address, 'request', link.session, handle);
       }
       connection.authorize(address, 'Send');
       return createSendLink(address, namespace.intakeOf(address), newId);

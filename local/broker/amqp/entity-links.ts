@@ -17,7 +17,7 @@ import {
 } from './codec';
 import { type IncomingHandler, type OutgoingHandler } from './links';
 import { accepted, modified, type Outcome, released } from './outcomes';
-import { creditLeft, type Delivery, holdAttach, type OutgoingLink } from './rhea-internals';
+import { creditLeft, type Delivery, holdAttach, type OutgoingLink, refuseAttach } from './rhea-internals';
 
 const sessionFilter = 'com.microsoft:session-filter';
 
@@ -93,16 +93,13 @@ function sessionLink(
 ): OutgoingHandler {
   const lockTokens = new WeakMap<Delivery, string>();
   const { sessions } = mailbox;
-  const sourceWith = (sessionId: string | null): void =>
-    link.set_source({ ...link.source, address: link.source.address, filter: { [sessionFilter]: sessionId } });
-
   const consumer: SessionConsumer = {
     receiveAndDelete: link.snd_settle_mode === 1,
     capacity: () => (link.is_open() ? creditLeft(link) : 0),
     deliver: (message) => deliver(link, message, lockTokens),
     granted(sessionId, lockedUntilMs) {
       giveUp?.cancel();
-      sourceWith(sessionId);
+      link.set_source({ address: link.source.address, filter: { [sessionFilter]: sessionId } });
       link.local.attach.properties = { 'com.microsoft:locked-until-utc': dotNetTicks(lockedUntilMs) };
       link.attach();
     },
@@ -117,21 +114,13 @@ function sessionLink(
       ? undefined
       : deadlines.scheduleIn(typeof timeoutMs === 'number' ? timeoutMs : defaultAcceptTimeoutMs, () => {
           sessions.release(consumer, false);
-          sourceWith(null);
-          link.attach();
-          link.close({
+          refuseAttach(link, {
             condition: conditions.timeout,
             description: 'No session became available within the time that was given.',
           });
         });
   if (typeof wanted === 'string') {
-    try {
-      sessions.accept(wanted, consumer);
-    } catch (error) {
-      sourceWith(null);
-      link.attach();
-      throw error;
-    }
+    sessions.accept(wanted, consumer);
   } else {
     sessions.acceptNext(consumer);
   }

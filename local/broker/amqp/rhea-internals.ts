@@ -28,6 +28,8 @@ interface EndpointState {
 }
 
 interface LocalAttach {
+  source?: unknown;
+  target?: unknown;
   properties?: unknown;
   snd_settle_mode?: number;
   rcv_settle_mode?: number;
@@ -135,6 +137,17 @@ const batchFormat = 0x80013700;
 export function holdAttach(link: OutgoingLink): void {
   link.state.local_open = false;
   link.state.open_requests = 0;
+}
+
+/**
+ * Refuses an attach as AMQP has it (part 2, section 2.6.3): the answer names no source or target, and a detach with the
+ * error follows. A client that waits for a session takes any other answer for success.
+ */
+export function refuseAttach(link: IncomingLink | OutgoingLink, error: AmqpError): void {
+  if (link.is_sender()) link.local.attach.source = undefined;
+  else link.local.attach.target = undefined;
+  link.attach();
+  link.close(error);
 }
 
 /**

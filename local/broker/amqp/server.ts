@@ -20,6 +20,7 @@ import {
   outgoingLink,
   type OutgoingLink,
   receivedBytes,
+  refuseAttach,
   receiveRaw,
   type Session,
   settleDelivery,
@@ -165,7 +166,7 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
         incoming.set(link, endpoints.openIncoming(address, link, connection));
         link.add_credit(incomingCredit);
       },
-      (error) => error !== undefined && link.close(toAmqpError(error)),
+      (error) => error !== undefined && refuseAttach(link, toAmqpError(error)),
     );
   });
 
@@ -213,7 +214,7 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
         const handler = endpoints.openOutgoing(address, link, connection);
         connection.links.set(link, { ...handler, session: context.session });
       },
-      (error) => error !== undefined && link.close(toAmqpError(error)),
+      (error) => error !== undefined && refuseAttach(link, toAmqpError(error)),
     );
   });
 

@@ -52,8 +52,9 @@ export function createIntake(deps: IntakeDeps): Intake {
   /** Decides where a message goes, and gives back the record of it and the deed. */
   const place = (content: MessageContent, enqueuedSequenceNumber: number | null): [JournalRecord, () => void] => {
     const atMs = clock.nowMs();
+    let properties: FilterableProperties | undefined; // decoded once, however many subscriptions look at them
     const copies = deps
-      .route(content, () => deps.readProperties(content))
+      .route(content, () => (properties ??= deps.readProperties(content)))
       .map((copy) => ({ ...copy, sequenceNumber: copy.mailbox.takeSequenceNumber() }));
     const record: JournalRecord = {
       is: 'message',

@@ -49,7 +49,7 @@ export interface Mailbox {
   /** Drops the lock without counting an attempt, for a receiver that returns what it did not look at. */
   unlock(lockToken: string): void;
   /** @returns the new end of the lock. @throws BrokerError when the lock is no longer held. */
-  renewLock(lockToken: string): number;
+  renewLock: (lockToken: string) => number;
   /** Locks (or removes) deferred messages by number. @throws BrokerError when one of them is not there. */
   receiveDeferred(sequenceNumbers: readonly number[], sessionId: string | null, remove: boolean): StoredMessage[];
   peek(fromSequenceNumber: number, maxCount: number, sessionId: string | null): StoredMessage[];

@@ -1,15 +1,14 @@
 import { type Clock } from '../../../lib/platform/clock';
-import { type Journal } from '../../storage/journal';
 import { type Counters } from './counters';
 import { type Deadlines } from './deadlines';
 import { createDuplicateWindow, type DuplicateWindow } from './duplicates';
 import { BrokerError, conditions } from './errors';
 import { type FilterableProperties, type MessageContent } from './message';
-import { createIntake, type Intake } from './intake';
+import { type Copy, createIntake, type Intake } from './intake';
 import { createMailbox, type Mailbox, type MailboxLog, type MailboxSettings } from './mailbox';
 import { type JournalRecord, storeProperties } from './records';
 import { deadLetterSuffix, type RestoredState, subscriptionPath } from './restore';
-import { compileRule, type CompiledRule, copiesFor } from './rules';
+import { compileRule, type CompiledRule } from './rules';
 import { snapshotOf } from './snapshot';
 import { type QueueSettings, type Rule, type SubscriptionSettings, type TopicSettings } from './topology';
 
@@ -65,7 +64,8 @@ export interface Namespace {
 export interface NamespaceDeps {
   clock: Clock;
   deadlines: Deadlines;
-  journal: Journal;
+  /** Makes changes durable, all of them or none. */
+  append: (...records: JournalRecord[]) => void;
   counters: Counters;
   newLockToken: () => string;
   readProperties: (content: MessageContent) => FilterableProperties;
@@ -73,9 +73,8 @@ export interface NamespaceDeps {
 }
 
 export function createNamespace(deps: NamespaceDeps): Namespace {
-  const { clock, deadlines, counters, restored } = deps;
+  const { clock, deadlines, counters, restored, append } = deps;
   const entities = new Map<string, Queue | Topic>();
-  const append = (...records: JournalRecord[]): void => deps.journal.append(...records);
 
   const mailbox = (path: string, settings: MailboxSettings, deadLetters: Mailbox | null): Mailbox => {
     const counter = counters.of(path);
@@ -151,7 +150,7 @@ export function createNamespace(deps: NamespaceDeps): Namespace {
     const path = settings.name;
     const own = mailboxPair(path, settings);
     const duplicates = duplicateWindow(path, settings.duplicateDetectionWindowMs);
-    const route = (content: MessageContent): { mailbox: Mailbox; changes: null }[] => {
+    const route = (content: MessageContent): Copy[] => {
       if (settings.requiresSession && content.sessionId === null) {
         throw new BrokerError(
           conditions.notAllowed,
@@ -316,15 +315,10 @@ function copiesIn(
   { mailbox, rules, settings }: Subscription,
   content: MessageContent,
   properties: () => FilterableProperties,
-): { mailbox: Mailbox; changes: FilterableProperties['application'] | null }[] {
-  const copies = copiesFor(rules, properties());
-  if (!settings.requiresSession || content.sessionId !== null) return copies.map((copy) => ({ mailbox, ...copy }));
-  const { deadLetters } = mailbox;
-  if (deadLetters === null) return [];
-  return copies.map(({ changes }) => ({
-    mailbox: deadLetters,
-    changes: { ...changes, DeadLetterReason: 'Session id is null.' },
-  }));
+): Copy[] {
+  if (!rules.some((matches) => matches(properties()))) return [];
+  if (!settings.requiresSession || content.sessionId !== null) return [{ mailbox, changes: null }];
+  return [{ mailbox: mailbox.deadLetters ?? mailbox, changes: { DeadLetterReason: 'Session id is null.' } }];
 }
 
 function mailboxLog(path: string, append: (...records: JournalRecord[]) => void): MailboxLog {

@@ -51,14 +51,11 @@ const sqlFilter = z.strictObject({
 export const ruleSchema = z.strictObject({
   name: z.string().min(1).max(50),
   filter: z.discriminatedUnion('kind', [correlationFilter, sqlFilter]),
-  /** `SET name = expression` statements that change the properties of this subscription's copy. */
-  action: z.string().max(1_024).nullable().default(null),
 });
 
 export const defaultRule = {
   name: '$Default',
   filter: { kind: 'sql', expression: '1=1' },
-  action: null,
 } satisfies Rule;
 
 const entityName = z.string().regex(/^[\w.$-]+(\/[\w.$-]+)*$/, 'letters, digits, . _ - and / only');

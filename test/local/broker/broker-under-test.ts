@@ -67,9 +67,9 @@ async function openExternal(
       await admin.createSubscription(name, subscription, toSdk(rest));
       if (rules === undefined) continue;
       await admin.deleteRule(name, subscription, '$Default');
-      for (const { name: rule, filter, action } of rules) {
+      for (const { name: rule, filter } of rules) {
         const sdkFilter = filter.kind === 'sql' ? { sqlExpression: filter.expression } : correlationOf(filter);
-        await admin.createRule(name, subscription, rule, sdkFilter, action == null ? {} : { sqlExpression: action });
+        await admin.createRule(name, subscription, rule, sdkFilter);
       }
     }
   }
