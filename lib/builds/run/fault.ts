@@ -2,6 +2,7 @@ import { classify, type ErrorClass, type SqlPhase } from '../../sql/error-classe
 import { type SqlError } from '../../sql/model';
 import { type ScriptBatch, type Script } from '../../packages/model';
 import { type SqlFailure } from '../model';
+import { protocolErrorNumber } from './protocol';
 
 /** What went wrong, judged: the failure as it is reported, and what may be done about it. */
 export interface Fault extends ErrorClass {
@@ -56,6 +57,14 @@ export function ownFault(judged: ErrorClass, message: string, place: FaultPlace)
       database: place.database,
     },
   };
+}
+
+/** An error of a request that was to commit. Where one of its own checks raised it, a script is to blame. */
+export function commitFault(error: SqlError, place: FaultPlace): Fault {
+  const fault = faultOf('commit', error, place);
+  if (error.number !== protocolErrorNumber) return fault;
+  const code = 'sql.transactionLeft';
+  return { code, action: 'permanent', failure: { ...fault.failure, code } };
 }
 
 /** The server answered a request of ours without an error and without having done it. */

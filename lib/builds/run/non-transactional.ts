@@ -2,7 +2,7 @@ import { type Attempt, createScriptBoard, type Ending, newAttempt, type ScriptBo
 import { type RunContext } from './context';
 import { abandonSession, ask, type DatabaseSession, openSession } from './database-session';
 import { type DatabaseScripts } from './databases';
-import { type Fault, faultOf, notExecuted } from './fault';
+import { commitFault, type Fault, notExecuted } from './fault';
 import { planDatabase, type Step } from './plan';
 import { checkpoint } from './protocol';
 import { refusalOf } from './refusal';
@@ -164,7 +164,7 @@ async function record(context: RunContext, work: Work, next: RanScript | null): 
   const committed = answer.transactionEvents.some((event) => event.kind === 'ended' && event.by === 'commit');
   if (!committed) {
     const place = { database: session.databaseName };
-    return answer.error === null ? notExecuted(place) : faultOf('commit', answer.error, place);
+    return answer.error === null ? notExecuted(place) : commitFault(answer.error, place);
   }
   work.pending = null;
   session.tables = { journal: true, logColumns: session.tables.logColumns ?? allLogColumns };

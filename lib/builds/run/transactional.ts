@@ -2,7 +2,7 @@ import { type Attempt, createScriptBoard, type Ending, newAttempt, type ScriptBo
 import { type RunContext } from './context';
 import { abandonSession, ask, type DatabaseSession, openSession } from './database-session';
 import { type DatabaseScripts } from './databases';
-import { type Fault, faultOf, notExecuted } from './fault';
+import { commitFault, type Fault, notExecuted } from './fault';
 import { planDatabase, type Step } from './plan';
 import { epilogue } from './protocol';
 import { refusalOf } from './refusal';
@@ -186,8 +186,7 @@ async function commit(context: RunContext, session: DatabaseSession, ran: readon
     return null;
   }
   const place = { database: session.databaseName };
-  if (answer.error !== null) return faultOf('commit', answer.error, place);
-  return notExecuted(place);
+  return answer.error === null ? notExecuted(place) : commitFault(answer.error, place);
 }
 
 function endingOf(fault: Fault): Ending {

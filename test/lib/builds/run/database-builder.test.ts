@@ -189,7 +189,7 @@ describe('a script that leaves the transaction', () => {
   it('one deeper than it found it fails at the end, rolled back', async () => {
     const { server, build } = setUp();
     const result = await build(requestOf(), packageOf([script('effect a; begin')]));
-    expect(result).toMatchObject({ status: 'rolledBack', failure: { number: 51000 } });
+    expect(result).toMatchObject({ status: 'rolledBack', failure: { code: 'sql.transactionLeft', number: 51000 } });
     expect(effects(server)).toEqual([]);
   });
 
