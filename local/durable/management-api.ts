@@ -220,7 +220,8 @@ function takeApart(request: HostRequest): (Call & { needsKey: boolean }) | null 
   const headers = Object.fromEntries(
     Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]),
   );
-  const url = new URL(request.url, `http://${headers.host ?? 'localhost'}`);
+  const scheme = headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+  const url = new URL(request.url, `${scheme}://${headers.host ?? 'localhost'}`);
   const needsKey = url.pathname.startsWith(`${webhookPath}/`);
   if (!needsKey && !url.pathname.startsWith(`${rpcPath}/`)) return null;
   const path = url.pathname.slice((needsKey ? webhookPath : rpcPath).length);
