@@ -147,6 +147,17 @@ describe('a script that fails', () => {
     expect(effects(server)).toEqual(['b']);
   });
 
+  it.each([true, false])(
+    'fails the build when it leaves a doomed transaction, with RollBackOnError %s',
+    async (rollBackOnError) => {
+      const { server, build } = setUp();
+      const policy = { rollBackOnError, causesBuildFailure: false };
+      const result = await build(requestOf(), packageOf([script('effect a'), script('doom', policy)]));
+      expect(result).toMatchObject({ status: 'rolledBack', failure: { number: 50000, script: '2.sql' } });
+      expect(effects(server)).toEqual([]);
+    },
+  );
+
   it('fails the build in spite of its policy when the transaction did not survive', async () => {
     const { server, build } = setUp();
     const policy = { rollBackOnError: false, causesBuildFailure: false };
@@ -345,6 +356,17 @@ describe('a transaction that is lost', () => {
     },
   );
 
+  it('at a COMMIT that never arrived is no longer in doubt once the journal was read', async () => {
+    const { server, build } = setUp();
+    let scripts = 0;
+    server.fault = ({ kind }) => {
+      if (kind === 'epilogue') return 'before';
+      return kind === 'script' && ++scripts === 2 ? 547 : null;
+    };
+    const result = await build(requestOf(), packageOf([script('effect a')]));
+    expect(result).toMatchObject({ status: 'rolledBack', failure: { number: 547 } });
+  });
+
   it('is unknown, and not failed, when the login is refused for good after a lost COMMIT', async () => {
     const { server, build } = setUp();
     let committing = false;
@@ -411,6 +433,16 @@ describe('a package without a transaction', () => {
     expect(await build(alone({ attempt: 2 }), failed)).toMatchObject({ status: 'committed' });
     expect(effects(server)).toEqual(['a', 'b']);
     expect(journal(server)).toEqual(['1 done', '2 done']);
+  });
+
+  it('never runs a script again that lost a deadlock: part of it may have stayed', async () => {
+    const { server, build } = setUp();
+    server.fault = failing('script', 1205);
+    expect(await build(alone(), packageOf([script('effect a')]))).toMatchObject({
+      status: 'failed',
+      failure: { code: 'sql.conflict' },
+      counters: { logins: 1 },
+    });
   });
 
   it('is unknown when the connection breaks in a script, and is never run again by itself', async () => {
@@ -481,6 +513,20 @@ describe('a target of several databases', () => {
     };
     expect(await build(requestOf({ overrides }), pkg)).toMatchObject({ status: 'committed' });
     expect([effects(server, 'db1'), effects(server, 'db2')]).toEqual([['a', 'c'], ['b']]);
+  });
+
+  it('remembers what an earlier try committed when a later one does not even get in', async () => {
+    const { server, build } = setUp();
+    let conflict = false;
+    server.fault = ({ kind, database }) => {
+      if (conflict) return kind === 'login' ? 18456 : null;
+      conflict = kind === 'epilogue' && database === 'db2';
+      return conflict ? 1205 : null;
+    };
+    const result = await build(requestOf({ overrides }), pkg);
+    expect(result).toMatchObject({ status: 'failed', failure: { number: 18456 } });
+    expect(result.reason).toContain('stays');
+    expect(effects(server, 'db1')).toEqual(['a', 'c']);
   });
 
   it('says what stays when the second could not be committed', async () => {

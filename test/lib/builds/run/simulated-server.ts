@@ -11,7 +11,7 @@ import { clientError, serverError } from '../../../../lib/sql/errors';
 
 /**
  * A SQL server that knows transactions, the lock, and the statements of the run protocol, and nothing else. Scripts are
- * words: `effect x`, `fail 208`, `raise`, `hang`, `commit`, `begin`, `rollback`, `noexec`, separated by `;`.
+ * words: `effect x`, `fail 208`, `raise`, `doom`, `hang`, `commit`, `begin`, `rollback`, `noexec`, separated by `;`.
  *
  * Every request and every login is one numbered I/O, before and after which the connection can be made to break.
  */
@@ -89,6 +89,7 @@ function open(server: SimulatedServer, name: string): ConnectAnswer {
   let transaction: { id: string; depth: number; work: State; savepoints: Map<string, State> } | null = null;
   let xactAbort = false;
   let noexec = false;
+  let doomed = false;
   let alive = true;
 
   const end = (commit: boolean, events: TransactionEvent[]): void => {
@@ -121,6 +122,9 @@ function open(server: SimulatedServer, name: string): ConnectAnswer {
           return sqlError(Number(value));
         case 'raise':
           return sqlError(50000);
+        case 'doom':
+          doomed = true;
+          return sqlError(50000);
         case 'hang':
           if (xactAbort) end(false, events);
           return clientError('timeout', 'Timeout expired: no answer within 5 s.');
@@ -152,6 +156,7 @@ function open(server: SimulatedServer, name: string): ConnectAnswer {
       return ok;
     }
     if (text.includes('XACT_STATE()')) {
+      if (doomed) return { error: null, resultSets: [resultSet({ Answer: 'state', TransactionState: -1 })] };
       const savepoint = /ROLLBACK TRANSACTION (\w+);/.exec(text)?.[1];
       const saved = savepoint === undefined ? undefined : transaction?.savepoints.get(savepoint);
       if (transaction !== null && saved !== undefined) transaction.work = copy(saved);
