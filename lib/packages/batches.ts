@@ -35,11 +35,6 @@ export function splitBatches(text: string, options: BatchOptions): BatchReading 
   for (const raw of cutAtGo(text, limits, problems, warnings)) {
     const removal = removeHostStatements(raw.text, options.stripTransactionText);
     if (removal.leavesNothing) continue;
-    if (batches.length === limits.batchesPerScript) {
-      const message = `A script may have at most ${limits.batchesPerScript} batches.`;
-      problems.add('package.script.tooManyBatches', message, null, raw.line);
-      break;
-    }
     lintBatch(removal.text, raw.line, warnings);
     batches.push({ text: removal.text, line: raw.line, repeat: raw.repeat });
   }
@@ -49,12 +44,13 @@ export function splitBatches(text: string, options: BatchOptions): BatchReading 
 /** The batches as written. Reports what is wrong with the directives between them. */
 function* cutAtGo(
   text: string,
-  limits: Pick<PackageLimits, 'goRepeat'>,
+  limits: Pick<PackageLimits, 'goRepeat' | 'batchesPerScript'>,
   problems: ProblemList,
   warnings: ProblemList,
 ): Generator<ScriptBatch> {
   let start = 0;
   let line = 1;
+  let separators = 0;
   let directive: GoDirective | null = null;
   const batch = (end: number, repeat: number): ScriptBatch | null => {
     const written = text.slice(start, end);
@@ -74,6 +70,12 @@ function* cutAtGo(
         directive.operands.push(text.slice(token.start, token.end));
       }
     } else if (isGo(token, text)) {
+      separators += 1;
+      if (separators === limits.batchesPerScript) {
+        const message = `A script may have at most ${limits.batchesPerScript} batches.`;
+        problems.add('package.script.tooManyBatches', message, null, token.line);
+        return;
+      }
       directive = { start: startOfBlanks(text, token.start), line: token.line, operands: [] };
     } else if (token.firstOnLine && token.kind === 'symbol') {
       const command = sqlcmdCommand(token, text);

@@ -1,32 +1,49 @@
+import { replaceNewlines } from './newlines';
+
 /**
  * Batch splitting exactly as SQL Build Manager does it, oddities included: its hashes are taken over these batches, and
  * both tools must find the same hash in `SqlBuild_Logging`. Never used for execution. docs/packages.md lists how it
  * differs from `splitBatches`.
  */
 export function splitCompatibleBatches(script: string, options: { stripTransactionText: boolean }): string[] {
-  const text = script.replace(/(?<!\r)\n/g, '\r\n');
-  const delimiters = liveDelimiters(text);
-  if (delimiters.length === 0) return [withoutTrailingNewline(text)];
+  return [...compatibleBatches(script, options)];
+}
 
-  const batches: string[] = [];
+/** The same one by one, for hashing: a script that is nothing but separators has millions of them. */
+export function* compatibleBatches(script: string, options: { stripTransactionText: boolean }): Generator<string> {
+  const text = replaceNewlines(script, /(?<!\r)\n/, '\r\n');
+  const isSplit = !liveDelimiters(text).next().done;
+  if (!isSplit) {
+    yield withoutTrailingNewline(text);
+    return;
+  }
+  for (const raw of rawBatches(text)) {
+    const batch = removeUse(options.stripTransactionText ? removeCompatibleTransactionText(raw) : raw);
+    if (batch !== '') yield batch;
+  }
+}
+
+function* rawBatches(text: string): Generator<string> {
   let start = 0;
-  for (const delimiter of delimiters) {
+  let held: string | null = null; // the last batch is treated on its own, so each waits for the next
+  for (const delimiter of liveDelimiters(text)) {
+    if (held !== null) yield held;
     if (hasNewlineBefore(text, delimiter.index)) {
-      batches.push(withoutTrailing(text.slice(skipNewlineAt(text, start), delimiter.index), isSpaceOrTab));
+      held = withoutTrailing(text.slice(skipNewlineAt(text, start), delimiter.index), isSpaceOrTab);
       start = delimiter.index + delimiter.length;
     } else {
-      batches.push(text.slice(start, delimiter.index));
+      held = text.slice(start, delimiter.index);
       start = delimiter.endOfLine + 2;
     }
   }
   const rest = hasNewlineBefore(text, start) ? text.slice(skipNewlineAt(text, start)) : text.slice(start);
-  if (trimmed(rest) !== '') batches.push(withoutTrailingNewline(rest));
-
-  if (/GO$/i.test(trimmed(text))) batches.push(withoutTrailingNewline(batches.pop() ?? ''));
-  return batches
-    .map((batch) => (options.stripTransactionText ? removeCompatibleTransactionText(batch) : batch))
-    .map(removeUse)
-    .filter((batch) => batch !== '');
+  let last = held ?? '';
+  if (notWhiteSpace.test(rest)) {
+    yield last;
+    last = withoutTrailingNewline(rest);
+  }
+  const endsWithGo = /GO$/i.test(withoutTrailing(text, isWhiteSpace));
+  yield endsWithGo ? withoutTrailingNewline(last) : last;
 }
 
 /** The words of transactions, removed wherever they do not begin inside a comment; strings are not respected. */
@@ -36,7 +53,7 @@ export function removeCompatibleTransactionText(text: string): string {
 
 /** Whether the predecessor takes the character at `index` for part of a comment. */
 export function isInCompatibleComment(text: string, index: number): boolean {
-  return commentTest(text)(index);
+  return commentCursor(text)(index);
 }
 
 interface Delimiter {
@@ -51,21 +68,18 @@ const candidatePattern = /(?<=^|\n) *GO */gi;
 // What .NET takes for white space differs from what JavaScript does: the byte order mark, the "next line" control.
 const notWhiteSpace = /[^\f\n\r\t\v\x85\p{Z}]/u;
 
-function liveDelimiters(text: string): Delimiter[] {
-  const isComment = commentTest(text);
-  const live: Delimiter[] = [];
+function* liveDelimiters(text: string): Generator<Delimiter> {
+  const isComment = commentCursor(text);
   for (const { index, 0: found } of text.matchAll(candidatePattern)) {
     if (isComment(index)) continue;
     const end = index + found.length;
-    if (end === text.length) {
-      live.push({ index, length: found.length, endOfLine: -1 });
-      continue;
-    }
     const endOfLine = text.indexOf('\r\n', end);
-    const isAlone = endOfLine === -1 || !notWhiteSpace.test(text.slice(end, endOfLine));
-    if (isAlone) live.push({ index, length: found.length, endOfLine: Math.max(0, endOfLine) });
+    if (end === text.length) {
+      yield { index, length: found.length, endOfLine: -1 };
+    } else if (endOfLine === -1 || !notWhiteSpace.test(text.slice(end, endOfLine))) {
+      yield { index, length: found.length, endOfLine: Math.max(0, endOfLine) };
+    }
   }
-  return live;
 }
 
 /** A line end somewhere before `index`, one at the very beginning of the text not counted. */
@@ -81,11 +95,6 @@ function skipNewlineAt(text: string, start: number): number {
 
 function withoutTrailingNewline(text: string): string {
   return text.replace(/\r?\n$/, '');
-}
-
-function trimmed(text: string): string {
-  const start = text.search(notWhiteSpace);
-  return start === -1 ? '' : withoutTrailing(text.slice(start), isWhiteSpace);
 }
 
 /** Not a regular expression: `[ ]+$` takes quadratic time on long runs of blanks that are not at the end. */
@@ -117,21 +126,27 @@ function removeUse(text: string): string {
 }
 
 function removeOutsideComments(text: string, pattern: RegExp): string {
-  const isComment = commentTest(text);
+  const isComment = commentCursor(text);
   return text.replace(pattern, (found: string, index: number) => (isComment(index) ? found : ''));
 }
 
 /**
  * Comments as the predecessor sees them: `--` needs a line feed to end it, block comments do not nest, hold at least one
  * character and need an end, and the character behind a block comment still counts as inside.
+ *
+ * @returns whether an offset is in a comment; to be asked for ascending offsets
  */
-function commentTest(text: string): (index: number) => boolean {
-  const spans = [...lineComments(text), ...blockComments(text)].sort((a, b) => a.start - b.start);
+function commentCursor(text: string): (index: number) => boolean {
+  const sources = [lineComments(text), blockComments(text)].map((comments) => ({ comments, next: comments.next() }));
   let furthest = 0;
-  const reach = spans.map(({ end }) => (furthest = Math.max(furthest, end)));
   return (index) => {
-    const before = firstNotBelow(spans, index);
-    return before > 0 && index < (reach[before - 1] ?? 0);
+    for (const source of sources) {
+      while (!source.next.done && source.next.value.start < index) {
+        furthest = Math.max(furthest, source.next.value.end);
+        source.next = source.comments.next();
+      }
+    }
+    return index < furthest;
   };
 }
 
@@ -159,16 +174,4 @@ function* blockComments(text: string): Generator<Span> {
     yield { start, end: close + 3 };
     start = text.indexOf('/*', close + 2);
   }
-}
-
-/** Number of spans that start before `index`. */
-function firstNotBelow(spans: readonly Span[], index: number): number {
-  let low = 0;
-  let high = spans.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((spans[middle]?.start ?? 0) < index) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

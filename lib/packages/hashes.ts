@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { splitCompatibleBatches } from './compatible-batches';
+import { compatibleBatches } from './compatible-batches';
 
 /**
  * SQL Build Manager's hash of a script: SHA-1 (upper-case hex) over its batches joined by GO lines, in ASCII with `?` for
@@ -7,25 +7,33 @@ import { splitCompatibleBatches } from './compatible-batches';
  * `stripTransactionText` is honoured for every kind of file, as the predecessor does where it reports hashes.
  */
 export function scriptTextHash(text: string, options: { stripTransactionText: boolean }): string {
-  return batchesHash(splitCompatibleBatches(text, options));
+  return batchesHash(compatibleBatches(text, options));
 }
 
 /** The same over batches that are split already. */
-export function batchesHash(batches: readonly string[]): string {
-  const last = batches.length - 1;
-  const joined = batches.map((batch, index) => {
-    if (index === last) return batch;
-    return batch.endsWith('\r\n') ? `${batch}GO\r\n` : `${batch}\r\nGO\r\n`;
-  });
-  return sha1(joined.join(''));
+export function batchesHash(batches: Iterable<string>): string {
+  const hash = createHash('sha1');
+  let before: string | null = null;
+  for (const batch of batches) {
+    if (before !== null) hash.update(before.endsWith('\r\n') ? 'GO\r\n' : '\r\nGO\r\n');
+    hash.update(ascii(batch));
+    before = batch;
+  }
+  return hash.digest('hex').toUpperCase();
 }
 
 /** SQL Build Manager's hash of a package: SHA-1 over the script hashes in build order, each followed by CRLF. */
 export function packageHash(scriptHashes: readonly string[]): string {
-  return sha1(scriptHashes.map((hash) => `${hash}\r\n`).join(''));
+  const text = scriptHashes.map((hash) => `${hash}\r\n`).join('');
+  return createHash('sha1').update(text).digest('hex').toUpperCase();
 }
 
-function sha1(text: string): string {
-  const ascii = text.replace(/[^\x00-\x7f]/g, '?'); // per UTF-16 unit: no `u` flag
-  return createHash('sha1').update(ascii, 'latin1').digest('hex').toUpperCase();
+/** Per UTF-16 unit: a character beyond the basic plane becomes two question marks. */
+function ascii(text: string): Buffer {
+  const bytes = Buffer.alloc(text.length, '?');
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 0x80) bytes[index] = code;
+  }
+  return bytes;
 }

@@ -2,6 +2,7 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { messageOf } from '../platform/errors';
 import { type ProblemList } from '../platform/problems';
 import { type PackageLimits } from './limits';
+import { replaceNewlines } from './newlines';
 
 export interface XmlElement {
   /** As written; the documents read here use one default namespace and no prefixes. */
@@ -24,7 +25,7 @@ export function parseXml(
   limits: PackageLimits,
   problems: ProblemList,
 ): XmlElement | null {
-  const text = written.replace(/\r\n?/g, '\n'); // as XML 1.0 asks; the parser does it too, and its offsets are of this text
+  const text = replaceNewlines(written, /\r\n?/, '\n'); // as XML 1.0 asks; the parser does it too, and its offsets are of this text
   const refuse = (code: string, message: string, line: number | null): null => {
     problems.add(code, message, entry, line);
     return null;

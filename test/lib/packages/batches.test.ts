@@ -130,8 +130,8 @@ test.each([
 test('more batches than a script may have are refused', () => {
   const limits = { ...packageLimits, batchesPerScript: 3 };
   const reading = splitBatches('a\nGO\n'.repeat(4), { stripTransactionText: false, limits });
-  expect(reading.batches).toHaveLength(3);
-  expect(reading.problems).toMatchObject([{ code: 'package.script.tooManyBatches', line: 7 }]);
+  expect(reading.problems).toMatchObject([{ code: 'package.script.tooManyBatches', line: 6 }]);
+  expect(splitBatches('a\nGO\nb\nGO\nc', { stripTransactionText: false, limits })).toMatchObject({ problems: [] });
 });
 
 describe('USE', () => {
