@@ -36,7 +36,7 @@ export const packageLimits: PackageLimits = {
   entryBytes: 16 * mebibyte,
   totalBytes: 64 * mebibyte,
   compressionRatio: 200,
-  ratioFloorBytes: 1 * mebibyte,
+  ratioFloorBytes: 4 * mebibyte,
   nameCharacters: 260,
   folderDepth: 16,
   projectXmlBytes: 8 * mebibyte,

@@ -14,7 +14,9 @@ export function parseTargets(input: string | Buffer, limits: TargetLimits = targ
   const problems = createProblemList(limits.problems, 'targets.more');
   const text = typeof input === 'string' ? input : decode(input, problems);
   const targets: Target[] = [];
-  if (text !== null && text.length <= limits.fileBytes) {
+  if (text !== null && /^\ufeff?\s*</.test(text)) {
+    problems.add('targets.xml', 'The XML form of .multiDb is not supported; save it as JSON or as .cfg.');
+  } else if (text !== null && text.length <= limits.fileBytes) {
     const found = isMultiDbJson(text) ? readMultiDbJson(text, limits, problems) : readLines(text, limits, problems);
     collect(found, targets, limits, problems);
   } else if (text !== null) {

@@ -251,6 +251,11 @@ test('the JSON form of .multiDb is read, property names in any letter case', () 
   });
 });
 
+test('the XML form of .multiDb is refused by name', () => {
+  const xml = '<?xml version="1.0"?>\n<ArrayOfServerData xmlns:xsi="x" />';
+  expect(problemsOf(xml)).toEqual(['null: targets.xml']);
+});
+
 test.each([
   ['[{]', 'targets.json.malformed'],
   ['[{"serverName": 5, "overrides": []}]', 'targets.json.shape'],

@@ -1,4 +1,4 @@
-import { resolveDatabase } from '../../../lib/targets/resolve';
+import { checkResolution, resolveDatabase } from '../../../lib/targets/resolve';
 import { describeVectors, vectors } from '../packages/vectors';
 
 const overrides = [
@@ -27,5 +27,24 @@ describeVectors('what the predecessor was seen to do', () => {
   test.each(vectors.targetDatabase)('resolves $scriptDatabase to $target', (vector) => {
     const pairs = vector.overrides.map(([source, target]) => ({ default: source, target }));
     expect(resolveDatabase(vector.scriptDatabase, pairs)).toBe(vector.target);
+  });
+});
+
+describe('the databases that scripts will run in', () => {
+  const targets = [
+    { overrides, line: 3 },
+    { overrides: [{ default: 'master', target: 'db3' }], line: 4 },
+    { overrides, line: 5 },
+  ];
+
+  test('may be whatever targets may be', () => {
+    expect(checkResolution(['', 'client', 'AUDIT', 'other'], targets)).toEqual([]);
+  });
+
+  test('may not be system databases that no override replaces', () => {
+    const [problem, ...others] = checkResolution(['client', 'master', 'MASTER'], targets);
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ code: 'targets.database.system', line: 3 });
+    expect(problem?.message).toContain('(2 targets)');
   });
 });
