@@ -24,7 +24,7 @@ const batchSchema = z
       operationType: z.enum(['Create', 'Upsert', 'Read', 'Replace', 'Patch', 'Delete']),
       id: z.string().optional(),
       partitionKey: z.string().optional(),
-      resourceBody: z.unknown(),
+      resourceBody: z.unknown().optional(),
       ifMatch: z.string().optional(),
       ifNoneMatch: z.string().optional(),
     }),
