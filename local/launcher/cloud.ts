@@ -1,0 +1,250 @@
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { systemClock } from '../../lib/platform/clock';
+import { startBlobs } from '../blobs/start';
+import { startBroker } from '../broker/broker';
+import { ensureCertificates } from '../certificates/certificates';
+import { startDocuments } from '../documents/start';
+import { createDurableEngine } from '../durable/engine';
+import { readDurableSettings } from '../durable/settings';
+import { loadApp } from '../host/app/load-app';
+import { createFunctionsHost } from '../host/functions-host';
+import { startIdentity } from '../identity/start';
+import { startKeyVault } from '../key-vault/start';
+import { startArm } from '../arm/start';
+import { type FaultHooks, httpFaultSchema } from '../network/faults';
+import { startPostgres } from '../postgres/postgres';
+import { createSqlEngine } from '../sql/engine';
+import { sqlFaultSchema } from '../sql/faults';
+import { startSqlServers } from '../sql/servers';
+import { appSettings } from './app-settings';
+import { startControl } from './control';
+import { writeEndpoints, type Endpoints } from './endpoints';
+import { createFleet } from './fleet';
+import { brokerTopology, createContainers } from './infrastructure';
+import { type LaunchOptions } from './options';
+import { createHostLog } from './host-log';
+import { ensureSecrets } from './secrets';
+import { sqlServerNames } from './server-names';
+
+export interface Cloud {
+  endpoints: Endpoints;
+  /** From the call to ready. */
+  startMs: number;
+  stop(): Promise<void>;
+}
+
+const stopGraceMs = 10_000;
+const sqlUser = 'sqlfleet';
+
+/**
+ * Starts everything that the app needs, and the app, in this process, with its state under `options.state`. Parts that do
+ * not need each other start at the same time. `NODE_EXTRA_CA_CERTS` must name the certificate authority of the state folder.
+ *
+ * @throws Error of the first part that does not start, naming its port where one is taken; what had started is stopped.
+ */
+export async function startCloud(options: LaunchOptions): Promise<Cloud> {
+  const begunMs = performance.now();
+  const stops: (() => Promise<unknown>)[] = [];
+  /** Later parts use earlier ones, so they are stopped in the opposite order. */
+  const stop = async (): Promise<void> => {
+    for (const each of stops.splice(0).reverse()) await each();
+  };
+  const started = async <T>(part: Promise<T>, stopPart: (part: T) => Promise<unknown>): Promise<T> => {
+    const ready = await part;
+    stops.push(() => stopPart(ready));
+    return ready;
+  };
+  try {
+    const endpoints = await startParts(options, started);
+    return { endpoints, startMs: performance.now() - begunMs, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+type Started = <T>(part: Promise<T>, stopPart: (part: T) => Promise<unknown>) => Promise<T>;
+
+async function startParts(options: LaunchOptions, started: Started): Promise<Endpoints> {
+  const { state } = options;
+  const clock = systemClock;
+  const port = (chosen: number): number => (options['free-ports'] ? 0 : chosen);
+  const secrets = ensureSecrets(state);
+  const serverNames = sqlServerNames(options.servers);
+  const certificates = await ensureCertificates(join(state, 'certificates'), ['localhost', ...serverNames], new Date());
+  const tls = { key: certificates.key, cert: certificates.cert };
+
+  const identity = await started(
+    startIdentity({ port: port(options['identity-port']), stateFolder: join(state, 'identity') }),
+    (part) => part.stop(),
+  );
+  const { verifyToken } = identity;
+
+  const startSql = async () => {
+    const postgres = await started(startPostgres({ stateDirectory: join(state, 'postgres') }), (part) => part.stop());
+    const engine = await started(createSqlEngine({ postgres: postgres.connection, clock }), (part) => part.close());
+    const fleet = await createFleet(engine, serverNames, options.databases);
+    const servers = await started(
+      startSqlServers({
+        engine,
+        servers: serverNames.map((name, index) => ({ name, port: port(options['sql-port'] + index) })),
+        logins: [{ user: sqlUser, password: secrets.sqlPassword }],
+        certificates: tls,
+        verifyToken: async (token) => verifyToken(token, 'https://database.windows.net')?.objectId ?? null,
+      }),
+      (part) => part.close(),
+    );
+    return { fleet, servers };
+  };
+  const [{ fleet, servers }, broker, documents, blobs, keyVault] = await Promise.all([
+    startSql(),
+    started(
+      startBroker({
+        port: port(options['messaging-port']),
+        journalFolder: join(state, 'broker'),
+        clock,
+        certificates: tls,
+        key: { name: 'RootManageSharedAccessKey', value: secrets.messagingKey },
+        verifyToken: async (token) => verifyToken(token) !== null,
+        topology: brokerTopology(),
+      }),
+      (part) => part.stop(),
+    ),
+    started(
+      startDocuments({ port: port(options['cosmos-port']), stateFolder: join(state, 'documents'), tls, verifyToken }),
+      (part) => part.stop(),
+    ),
+    started(
+      startBlobs({ port: port(options['blob-port']), stateFolder: join(state, 'blobs'), tls, verifyToken }),
+      (part) => part.stop(),
+    ),
+    started(
+      startKeyVault({ port: port(options['key-vault-port']), stateFolder: join(state, 'key-vault'), tls, verifyToken }),
+      (part) => part.stop(),
+    ),
+  ]);
+  const arm = await started(startArm({ port: port(options['arm-port']), tls, verifyToken, fleet }), (part) =>
+    part.stop(),
+  );
+  await createContainers({ cosmos: documents, blobConnectionString: blobs.connectionString });
+
+  const httpPort = options['free-ports'] ? await freePort() : options['http-port'];
+  const sqlServers = servers.servers.map(({ name, port: sqlPort }) => ({
+    server: name,
+    host: '127.0.0.1',
+    port: sqlPort,
+  }));
+  const settings = appSettings({
+    hostName: `localhost:${httpPort}`,
+    serviceBusConnectionString: broker.serviceBusConnectionString,
+    eventHubsConnectionString: broker.eventHubsConnectionString,
+    blobConnectionString: blobs.connectionString,
+    cosmos: documents,
+    keyVaultUrl: keyVault.url,
+    identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
+    sqlServers,
+  });
+  Object.assign(process.env, settings);
+
+  const appFolder = join(__dirname, '..', '..');
+  const hostJsonFile = join(appFolder, 'host.json');
+  const log = createHostLog(options.verbose);
+  const app = await loadApp({ folder: appFolder });
+  const host = createFunctionsHost({
+    app,
+    hostJsonFile,
+    settings: process.env,
+    stateFolder: join(state, 'host'),
+    keys: { master: secrets.masterKey, function: secrets.functionKey, system: secrets.systemKey },
+    port: httpPort,
+    durable: createDurableEngine({
+      ...readDurableSettings(JSON.parse(readFileSync(hostJsonFile, 'utf8'))),
+      journalPath: join(state, 'durable', 'instances.jsonl'),
+      clock,
+      newId: randomUUID,
+      log: (level, message) => log.durable(level, message),
+      systemKey: secrets.systemKey,
+    }),
+    clock,
+    newId: randomUUID,
+    log: log.host,
+  });
+  const { port: boundPort } = await started(host.start(), () => host.stop(stopGraceMs));
+  const control = await started(
+    startControl({
+      sql: {
+        setFaults: (faults) => {
+          servers.faults.clear();
+          for (const fault of faults) servers.faults.add(sqlFaultSchema.parse(fault));
+        },
+        counters: () => servers.counters(),
+        resetCounters: () => servers.resetCounters(),
+      },
+      broker: {
+        setFaults: (faults) => broker.faults.set(faults),
+        counters: () => broker.counters.read(),
+        resetCounters: () => broker.counters.reset(),
+      },
+      documents: {
+        setFaults: (faults) => setHttpFaults(documents.faults, faults),
+        counters: () => documents.counters(),
+        resetCounters: () => documents.resetCounters(),
+      },
+      blobs: {
+        setFaults: (faults) => setHttpFaults(blobs.faults, faults),
+        counters: () => blobs.counters(),
+        resetCounters: () => blobs.resetCounters(),
+      },
+    }),
+    (part) => part.stop(),
+  );
+
+  const endpoints: Endpoints = {
+    http: {
+      baseUrl: `http://localhost:${boundPort}`,
+      functionKey: secrets.functionKey,
+      masterKey: secrets.masterKey,
+    },
+    sql: await Promise.all(
+      sqlServers.map(async (server) => ({
+        ...server,
+        user: sqlUser,
+        password: secrets.sqlPassword,
+        databases: await fleet.listDatabases(server.server),
+      })),
+    ),
+    serviceBus: { connectionString: broker.serviceBusConnectionString },
+    eventHubs: { connectionString: broker.eventHubsConnectionString },
+    cosmos: { endpoint: documents.endpoint, key: documents.key },
+    blob: { connectionString: blobs.connectionString },
+    keyVault: { url: keyVault.url },
+    arm: { endpoint: arm.endpoint },
+    identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
+    control: { url: control.url },
+    caFile: certificates.caFile,
+  };
+  writeEndpoints(state, endpoints);
+  return endpoints;
+}
+
+function setHttpFaults(hooks: FaultHooks, faults: unknown[]): void {
+  hooks.clear();
+  for (const fault of faults) hooks.add(httpFaultSchema.parse(fault));
+}
+
+/** The app has to know its own address before it is started. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        address === null || typeof address === 'string' ? reject(new Error('no port is free')) : resolve(address.port),
+      );
+    });
+  });
+}
