@@ -123,7 +123,8 @@ function checkSizes(entry: Entry, limits: PackageLimits, refuse: Refuse): void {
   if (uncompressedSize > limits.ratioFloorBytes && uncompressedSize > compressedSize * limits.compressionRatio) {
     refuse('package.entry.ratio', `The entry is compressed more than ${limits.compressionRatio} times.`);
   }
-  if (entry.compressionMethod === methodStored && compressedSize !== uncompressedSize) {
+  const isEncrypted = (entry.generalPurposeBitFlag & flagEncrypted) !== 0; // then a key stands before the data
+  if (entry.compressionMethod === methodStored && !isEncrypted && compressedSize !== uncompressedSize) {
     refuse('package.entry.headerMismatch', 'The entry is stored, but its two sizes differ.');
   }
 }

@@ -86,6 +86,11 @@ describe('entries', () => {
     expect(problems).toContain(`bad.sql: ${code}`);
   });
 
+  test('that are encrypted are one problem each, though their sizes differ by the key', async () => {
+    const spec = { name: 'bad.sql', content: 'SELECT 2', stored: true, flags: 0x801, claimedSize: 4 };
+    expect(await problemsOf(spec)).toEqual(['bad.sql: package.entry.encrypted']);
+  });
+
   test('that share their data are refused', async () => {
     const content = 'SELECT 1';
     const archive = buildZip([
