@@ -17,25 +17,27 @@ export interface LaunchedCloud {
   stop(): Promise<void>;
 }
 
-/** Starts the embedded cloud in a process of its own that trusts its certificates, and waits until it is ready. */
-export async function launchCloud(options: LaunchOptions): Promise<LaunchedCloud> {
+/** Beside the compiled entry that launches it. */
+const builtEntry = join(__dirname, '..', 'local', 'cloud-process.js');
+
+/**
+ * Starts the embedded cloud in a process of its own that trusts its certificates, and waits until it is ready.
+ * @param entry the compiled `cloud-process`
+ */
+export async function launchCloud(options: LaunchOptions, entry = builtEntry): Promise<LaunchedCloud> {
   const state = resolve(options.state);
   if (options.fresh) rmSync(state, { recursive: true, force: true });
   mkdirSync(state, { recursive: true });
   const hostNames = ['localhost', ...sqlServerNames(options.servers)];
   const { caFile } = await ensureCertificates(join(state, 'certificates'), hostNames, new Date());
 
-  const child = fork(
-    join(__dirname, '..', 'local', 'cloud-process.js'),
-    [JSON.stringify({ ...options, state, fresh: false })],
-    {
-      env: { ...process.env, NODE_EXTRA_CA_CERTS: caFile },
-      execArgv: ['--enable-source-maps', ...process.execArgv],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      // Ctrl-C goes to the parent, which stops the child in order.
-      detached: process.platform !== 'win32',
-    },
-  );
+  const child = fork(entry, [JSON.stringify({ ...options, state, fresh: false })], {
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: caFile },
+    execArgv: ['--enable-source-maps', ...process.execArgv],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // Ctrl-C goes to the parent, which stops the child in order.
+    detached: process.platform !== 'win32',
+  });
   const exited = new Promise<number | null>((resolveExit) => child.once('exit', (code) => resolveExit(code)));
   const ready = await new Promise<{ endpoints: Endpoints; startMs: number }>((resolveReady, reject) => {
     child.on('message', (received) => {
