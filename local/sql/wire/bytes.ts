@@ -107,6 +107,7 @@ export function createByteWriter(): ByteWriter {
   let buffer = Buffer.allocUnsafe(initialCapacity);
   let start = 0;
   let end = 0;
+  // Its result has to be in a variable before `buffer` is named: it may replace the buffer.
   const reserve = (length: number): number => {
     if (end + length > buffer.length) {
       const held = end - start;
@@ -125,15 +126,42 @@ export function createByteWriter(): ByteWriter {
     get length() {
       return end - start;
     },
-    uint8: (value) => void buffer.writeUInt8(value, reserve(1)),
-    uint16: (value) => void buffer.writeUInt16LE(value, reserve(2)),
-    int16: (value) => void buffer.writeInt16LE(value, reserve(2)),
-    uint32: (value) => void buffer.writeUInt32LE(value, reserve(4)),
-    int32: (value) => void buffer.writeInt32LE(value, reserve(4)),
-    uint64: (value) => void buffer.writeBigUInt64LE(value, reserve(8)),
-    int64: (value) => void buffer.writeBigInt64LE(value, reserve(8)),
-    float: (value) => void buffer.writeFloatLE(value, reserve(4)),
-    double: (value) => void buffer.writeDoubleLE(value, reserve(8)),
+    uint8: (value) => {
+      const offset = reserve(1);
+      buffer.writeUInt8(value, offset);
+    },
+    uint16: (value) => {
+      const offset = reserve(2);
+      buffer.writeUInt16LE(value, offset);
+    },
+    int16: (value) => {
+      const offset = reserve(2);
+      buffer.writeInt16LE(value, offset);
+    },
+    uint32: (value) => {
+      const offset = reserve(4);
+      buffer.writeUInt32LE(value, offset);
+    },
+    int32: (value) => {
+      const offset = reserve(4);
+      buffer.writeInt32LE(value, offset);
+    },
+    uint64: (value) => {
+      const offset = reserve(8);
+      buffer.writeBigUInt64LE(value, offset);
+    },
+    int64: (value) => {
+      const offset = reserve(8);
+      buffer.writeBigInt64LE(value, offset);
+    },
+    float: (value) => {
+      const offset = reserve(4);
+      buffer.writeFloatLE(value, offset);
+    },
+    double: (value) => {
+      const offset = reserve(8);
+      buffer.writeDoubleLE(value, offset);
+    },
     bytes: (value) => {
       const offset = reserve(value.length);
       buffer.set(value, offset);

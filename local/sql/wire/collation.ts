@@ -6,12 +6,11 @@ import { protocolError } from './bytes';
 export const defaultCollation = Buffer.from([0x09, 0x04, 0xd0, 0x00, 0x34]);
 
 const utf8Flag = 0x04; // in the fourth byte
-const beyondLatin1 = /[^\u0000-\u007f\u00a0-\u00ff]/;
-const decoder = new TextDecoder('windows-1252');
 
-/** The 27 characters that code page 1252 has where Latin-1 has control characters. */
-const codeOfCharacter = new Map<string, number>();
-for (let code = 0x80; code < 0xa0; code += 1) codeOfCharacter.set(decoder.decode(Uint8Array.of(code)), code);
+/** What code page 1252 has where Latin-1 has control characters. (TextDecoder gets these wrong in some versions of Node.) */
+const from0x80 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
+const codeOfCharacter = new Map(Array.from(from0x80, (character, index) => [character, 0x80 + index]));
+const beyondLatin1 = /[^\u0000-\u007f\u00a0-\u00ff]/;
 
 /** Code page 1252; what it does not have becomes '?', as SQL Server does it. */
 export function encodeVarchar(text: string): Buffer {
@@ -26,7 +25,13 @@ export function encodeVarchar(text: string): Buffer {
 }
 
 export function decodeVarchar(bytes: Buffer, collation: Buffer): string {
-  return ((collation[3] ?? 0) & utf8Flag) === 0 ? decoder.decode(bytes) : bytes.toString('utf8');
+  return ((collation[3] ?? 0) & utf8Flag) === 0 ? decode1252(bytes) : bytes.toString('utf8');
+}
+
+function decode1252(bytes: Buffer): string {
+  return bytes
+    .toString('latin1')
+    .replace(/[\u0080-\u009f]/g, (control) => from0x80[control.charCodeAt(0) - 0x80] ?? '');
 }
 
 /** Clients use the collation that the server told them; anything else would be decoded into the wrong characters. */

@@ -75,7 +75,7 @@ export function byText(answers: Readonly<Record<string, Answer>>): Answer {
   return (request, sink, signal) => {
     const text = request.kind === 'batch' ? request.text : request.kind === 'procedure' ? request.name : 'transaction';
     const answer = answers[text];
-    if (answer === undefined) throw new Error(`the test has no answer for "${text}"`);
+    if (answer === undefined) throw new Error(`the test has no answer for "${text.slice(0, 60)}"`);
     return answer(request, sink, signal);
   };
 }

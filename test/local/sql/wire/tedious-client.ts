@@ -45,6 +45,7 @@ export function connect(port: number, overrides: Overrides = {}, numbers: number
 
 export function close(connection: Connection): Promise<void> {
   return new Promise((resolve) => {
+    if (connection.closed) return resolve();
     connection.once('end', () => resolve());
     connection.close();
   });
