@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { packFolder } from '../lib/packages/pack-folder';
-import { validatePackage } from '../lib/packages/verdict';
+import { validateSubmitted } from '../lib/packages/verdict';
 import { AppError } from '../lib/platform/errors';
 import { problemSchema, type Route } from '../lib/platform/http';
 import { registerRoutes } from './routes';
@@ -56,15 +55,12 @@ export const packageRoutes: Route[] = [
     },
     async handle(request) {
       const files = await readPackageFiles(request);
-      const [first] = files;
-      if (first === undefined || files.every(({ bytes }) => bytes.length === 0)) {
+      if (files.every(({ bytes }) => bytes.length === 0)) {
         throw new AppError('request.partMissing', 'Send the package as the body, or as the form part "package".', {
           status: 422,
         });
       }
-      const isFolder = files.length > 1 || /\.sql$/i.test(first.name);
-      const bytes = isFolder ? await packFolder(files) : first.bytes;
-      return { jsonBody: await validatePackage(bytes, isFolder ? 'folder.zip' : first.name) };
+      return { jsonBody: await validateSubmitted(files) };
     },
   },
 ];

@@ -25,7 +25,7 @@ export function checkTargets(targets: readonly Target[], options: BuildOptions):
     .map(({ line }) => ({
       code: 'targets.untagged',
       message: `concurrencyType ${options.concurrencyType} needs a #tag on every target; this one has none`,
-      entry: 'targets',
+      entry: null,
       line,
     }));
 }

@@ -4,8 +4,9 @@ import { type Clock } from '../platform/clock';
 import { type Orchestrations } from '../platform/durable';
 import { AppError, type InputProblem } from '../platform/errors';
 import { sha256 } from '../platform/hash';
-import { type PackageReading } from '../packages/model';
+import { type SubmittedFiles, type SubmittedPackage } from '../packages/submitted';
 import { type TargetsReading } from '../targets/model';
+import { checkResolution } from '../targets/resolve';
 import { invalidInput } from './errors';
 import { buildOrchestrationName, orchestrationId } from './orchestrators/build';
 import { checkTargets, noOutcomes } from './plan';
@@ -15,7 +16,7 @@ import { type BuildStore } from './store';
 /** What a caller hands in: bytes, not yet looked at. */
 export interface Submission {
   /** One file (`.sbm` or zip), or several `.sql` files that form a folder. */
-  packageFiles: { name: string; bytes: Buffer }[];
+  packageFiles: SubmittedFiles;
   targets: Buffer;
   options: unknown;
   /** Null: every request is a new build. */
@@ -27,7 +28,7 @@ export interface Submission {
 export interface SubmitDeps {
   builds: BuildStore;
   inputs: BlobStore;
-  readPackage(files: Submission['packageFiles']): Promise<PackageReading & { bytes: Buffer; name: string }>;
+  readPackage(files: SubmittedFiles): Promise<SubmittedPackage>;
   readTargets(text: Buffer): TargetsReading;
   audit: Audit;
   clock: Clock;
@@ -61,8 +62,13 @@ export function createSubmit(deps: SubmitDeps) {
     const scripts = await deps.readPackage(submission.packageFiles);
     problems.push(...scripts.problems);
     const targets = deps.readTargets(submission.targets);
-    problems.push(...targets.problems.map((problem) => ({ ...problem, entry: problem.entry ?? 'targets' })));
-    if (options.success) problems.push(...checkTargets(targets.targets, options.data));
+    const scriptDatabases = scripts.package?.scripts.map(({ database }) => database) ?? [];
+    const targetProblems = [
+      ...targets.problems,
+      ...checkResolution(scriptDatabases, targets.targets),
+      ...(options.success ? checkTargets(targets.targets, options.data) : []),
+    ];
+    problems.push(...targetProblems.map((problem) => ({ ...problem, entry: problem.entry ?? 'targets' })));
     if (!options.success || !scripts.valid || !targets.valid || problems.length > 0) throw invalidInput(problems);
 
     const targetsSha256 = sha256(submission.targets);

@@ -1,7 +1,9 @@
 import { type InputProblem } from '../platform/errors';
 import { sha256 } from '../platform/hash';
 import { type PackageLimits } from './limits';
+import { type PackageReading } from './model';
 import { readPackage } from './read';
+import { readSubmitted, type SubmittedFiles } from './submitted';
 
 /** The whole verdict on a package without building it: the answer of `POST /api/packages/validate`. */
 export interface PackageVerdict {
@@ -35,7 +37,16 @@ export interface ScriptVerdict {
 
 /** @param name file name as submitted */
 export async function validatePackage(bytes: Buffer, name: string, limits?: PackageLimits): Promise<PackageVerdict> {
-  const reading = await readPackage(bytes, { name, ...(limits && { limits }) });
+  return verdictOf(await readPackage(bytes, { name, ...(limits && { limits }) }), bytes);
+}
+
+/** The same for whatever was uploaded, loose files included. */
+export async function validateSubmitted(files: SubmittedFiles): Promise<PackageVerdict> {
+  const reading = await readSubmitted(files);
+  return verdictOf(reading, reading.bytes);
+}
+
+function verdictOf(reading: PackageReading, bytes: Buffer): PackageVerdict {
   const packageHash = reading.package?.packageHash ?? '';
   return {
     valid: reading.valid,

@@ -1,7 +1,7 @@
 import { AppError } from '../platform/errors';
 import { baseName, collisionKey } from './entry-name';
 import { type Package, type Script } from './model';
-import { packFolder } from './pack-folder';
+import { zipFiles } from './pack-folder';
 import { projectFileName, projectNamespace } from './project-xml';
 
 /**
@@ -24,7 +24,7 @@ export async function writePackage({ scripts }: Pick<Package, 'scripts'>): Promi
     }
     files.set(collisionKey(name), { name, text: script.text });
   }
-  return packFolder([
+  return zipFiles([
     ...[...files.values()].map(({ name, text }) => ({ name, bytes: Buffer.from(text, 'utf8') })),
     { name: projectFileName, bytes: Buffer.from(projectXml(scripts), 'utf8') },
   ]);

@@ -4,8 +4,8 @@ import { createDatabaseBuilder } from '../builds/run/database-builder';
 import { createOutcomeResolver } from '../builds/run/outcome-resolver';
 import { type DatabaseBuilderDeps } from '../builds/run/context';
 import { type Package } from '../packages/model';
-import { packFolder } from '../packages/pack-folder';
 import { readPackage } from '../packages/read';
+import { readSubmitted } from '../packages/submitted';
 import { type AuthenticationSource, createTokenSource } from '../sql/authentication';
 import { createConnector } from '../sql/connector';
 import { createEndpointResolver } from '../sql/endpoints';
@@ -71,7 +71,7 @@ export function compose(environment: Record<string, string | undefined>): Compos
       clock,
       logger: processLogger,
       newBuildId: () => newBuildId(clock.nowMs()),
-      readPackage: readSubmittedPackage,
+      readPackage: readSubmitted,
       readTargets: (text) => readAllowedTargets(text, settings.SQLFLEET_SQL_ALLOWED_SERVERS),
       parsePackage,
       buildDatabase: createDatabaseBuilder(builder),
@@ -116,15 +116,6 @@ async function readSecret(clients: AzureClients, name: string): Promise<string> 
 function newBuildId(nowMs: number): string {
   const time = new Date(nowMs).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   return `${time}-${randomBytes(5).toString('hex')}`;
-}
-
-/** Several files are a folder; one is whatever its bytes say, a lone `.sql` file being a folder of one. */
-async function readSubmittedPackage(files: { name: string; bytes: Buffer }[]) {
-  const [first] = files;
-  const isFolder = files.length !== 1 || /\.sql$/i.test(first?.name ?? '');
-  const bytes = isFolder ? await packFolder(files) : (first?.bytes ?? Buffer.alloc(0));
-  const name = isFolder ? 'folder.zip' : (first?.name ?? '');
-  return { ...(await readPackage(bytes, { name })), bytes, name };
 }
 
 async function parsePackage(bytes: Buffer, name: string): Promise<Package> {
