@@ -241,7 +241,7 @@ test('bulk load is refused, and the connection goes on', async () => {
     load.addColumn('id', TYPES.Int, { nullable: true });
     connection.execBulkLoad(load, [{ id: 1 }]);
   });
-  expect(error).toMatchObject({ number: 49999, message: expect.stringContaining('bulk load') });
+  expect(error).toMatchObject({ number: 49999 });
   expect((await batch(connection, 'one')).rows).toEqual([[1]]);
 });
 

@@ -1,4 +1,4 @@
-import { type Connection, TYPES } from 'tedious';
+import { type Connection, type Request, TYPES } from 'tedious';
 import { type RpcParameter, type SqlType, type SqlValue } from '../../../../local/sql/session';
 import { createScriptedEngine, one, type ScriptedEngine, statementDone } from './scripted-engine';
 import { type ServersUnderTest, startServers } from './servers-under-test';
@@ -114,7 +114,8 @@ describe('columns', () => {
     const own = await connect(servers.port);
     const reply = await batch(own, 'values');
     expect(reply.rows).toEqual([[1]]);
-    expect(reply.error).toMatchObject({ number: 3624, message: expect.stringContaining('int') });
+    expect(reply.error?.number).toBe(3624);
+    expect(reply.error?.message).toContain('announced int');
     expect(servers.defects).toHaveLength(1);
     servers.defects.length = 0;
     await close(own);
@@ -127,7 +128,7 @@ function plain(value: unknown): unknown {
 }
 
 describe('parameters', () => {
-  type Parameter = Parameters<import('tedious').Request['addParameter']>;
+  type Parameter = Parameters<Request['addParameter']>;
 
   async function received(...parameters: Parameter[]): Promise<readonly RpcParameter[]> {
     engine.requests.length = 0;
@@ -214,7 +215,8 @@ describe('parameters', () => {
       (request) => connection.callProcedure(request),
       (request) => request.addParameter('ids', TYPES.TVP, table),
     );
-    expect(reply.error).toMatchObject({ number: 49999, message: expect.stringContaining('table-valued') });
+    expect(reply.error?.number).toBe(49999);
+    expect(reply.error?.message).toContain('table-valued');
     expect((await batch(connection, 'one')).rows).toEqual([[1]]);
   });
 
