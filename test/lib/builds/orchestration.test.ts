@@ -1,15 +1,7 @@
 import { type Clock } from '../../../lib/platform/clock';
-import {
-  activityNames,
-  buildOrchestration,
-  buildOrchestrationName,
-  orchestrationId,
-} from '../../../lib/builds/orchestrators/build';
-import { finishInputSchema } from '../../../lib/builds/finish';
-import { runInputSchema } from '../../../lib/builds/schema';
-import { createDurableEngine } from '../../../local/durable/engine';
-import { invokerOf } from '../../local/durable/support';
+import { activityNames } from '../../../lib/builds/orchestrators/build';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
+import { orchestrateBuild } from '../../support/orchestrated-build';
 import { createSimulatedFleet, makeTargets } from '../../support/simulated-fleet';
 
 /** The real orchestrator in the real library on the durable engine, with simulated time and databases. */
@@ -24,25 +16,6 @@ describe('the orchestration of a build', () => {
     const fleet = createSimulatedFleet({ documents, targets: makeTargets(targetCount, 4) });
     const { services } = fleet;
     let failuresLeft = options.failures ?? 0;
-    const sometimesFailing = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
-      if (name === options.failingActivity && failuresLeft > 0) {
-        failuresLeft -= 1;
-        throw new Error('the store is away');
-      }
-      return run();
-    };
-    const activity = (name: string, run: (input: unknown) => Promise<unknown>) =>
-      [name, (input: unknown) => sometimesFailing(name, () => run(input))] as const;
-    const invoker = invokerOf({
-      orchestrators: { [buildOrchestrationName]: buildOrchestration },
-      activities: Object.fromEntries([
-        activity(activityNames.prepare, (input) => services.prepare(runInputSchema.parse(input))),
-        activity(activityNames.enqueue, (input) => services.monitor(runInputSchema.parse(input))),
-        activity(activityNames.deploy, (input) => services.deploy(runInputSchema.parse(input))),
-        activity(activityNames.monitor, (input) => services.monitor(runInputSchema.parse(input))),
-        activity(activityNames.finish, (input) => services.finish(finishInputSchema.parse(input))),
-      ]),
-    });
     // Time passes only while the orchestration sleeps, and that is when the workers work.
     const clock: Clock = {
       nowMs: () => fleet.nowMs(),
@@ -51,34 +24,22 @@ describe('the orchestration of a build', () => {
         for (let turn = 0; turn < 10 && (await fleet.work()) > 0; turn += 1);
       },
     };
-    const engine = createDurableEngine({
-      taskHubName: 'test',
-      journalPath: null,
-      clock,
-      newId: () => Math.random().toString(36).slice(2),
-      log: () => undefined,
-      systemKey: 'key',
-      options: { strictReplay: true },
-    });
-    const names = { orchestrators: [buildOrchestrationName], activities: Object.values(activityNames), entities: [] };
-    await engine.start(names, invoker);
     const { buildId } = await fleet.submit({ concurrencyLimit: 32 });
-    const instanceId = orchestrationId(buildId, 1);
-    await engine.handle({
-      method: 'POST',
-      url: `/durabletask/orchestrators/${buildOrchestrationName}/${instanceId}`,
-      headers: { host: 'localhost', 'content-type': 'application/json' },
-      body: Buffer.from(JSON.stringify({ buildId, run: 1 })),
+    const orchestration = await orchestrateBuild({
+      services,
+      clock,
+      run: { buildId, run: 1 },
+      newId: () => Math.random().toString(36).slice(2),
+      around(name, run) {
+        if (name !== options.failingActivity || failuresLeft === 0) return run();
+        failuresLeft -= 1;
+        throw new Error('the store is away');
+      },
     });
-    const ended = new Set(['succeeded', 'finishedWithFailures', 'cancelled', 'failed']);
-    for (;;) {
-      const build = await services.builds.read(buildId);
-      if (ended.has(build.state)) {
-        await engine.stop(1_000);
-        return { build, fleet, counters: engine.counters(instanceId) };
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await orchestration.ended();
+    await orchestration.stop();
+    const counters = orchestration.engine.counters(orchestration.instanceId);
+    return { build: await services.builds.read(buildId), fleet, counters };
   }
 
   it('keeps its history within 64 KB, the same for a hundred targets and for ten thousand', async () => {
