@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Clock } from '../../lib/platform/clock';
 import { messageOf } from '../../lib/platform/errors';
 import { listen, type Listener } from '../network/listen';
+import { createAdminServer } from './admin/server';
 import { readFilterable } from './amqp/codec';
 import { createEndpoints } from './amqp/endpoints';
 import { createAmqpServer } from './amqp/server';
@@ -98,9 +99,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     maxMessageBytes,
     log,
   });
+  const admin = createAdminServer({ namespace, tokens, faults, clock, log });
   const listenAt = (port: number): Promise<Listener> =>
     listen({
       port,
+      http: admin,
       amqp: (socket) => server.accept(socket),
       ...(options.certificates === undefined ? {} : { tls: options.certificates }),
     });

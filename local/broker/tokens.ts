@@ -85,10 +85,11 @@ export function isAllowed(grants: readonly Grant[], path: string, right: Right, 
   );
 }
 
-/** `sb://host:port/Topic/` as `topic`. */
+/** `sb://host:port/Topic/?api-version=...` as `topic`. */
 function pathOf(resource: string): string {
   return resource
     .replace(/^[a-z]+:\/\/[^/]*\/?/i, '')
+    .replace(/\?.*$/, '')
     .replace(/\/+$/, '')
     .toLowerCase();
 }

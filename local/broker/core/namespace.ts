@@ -55,8 +55,8 @@ export interface Namespace {
   putTopic(settings: TopicSettings): Topic;
   putSubscription(topicPath: string, settings: SubscriptionSettings): Subscription;
   setRules(subscription: Subscription, rules: Rule[]): void;
-  /** @returns the paths of the mailboxes that are gone. */
-  remove(path: string): string[];
+  /** Deletes a queue, topic or subscription with all messages. @throws BrokerError when there is none. */
+  remove(path: string): void;
   /** The records that add up to the present state. */
   snapshot(): Iterable<JournalRecord>;
 }
@@ -195,14 +195,13 @@ export function createNamespace(deps: NamespaceDeps): Namespace {
 
   const createSubscription = (topic: Topic, settings: SubscriptionSettings): Subscription => {
     const path = subscriptionPath(topic.path, settings.name);
-    const defaultTimeToLiveMs = smaller(settings.defaultTimeToLiveMs, topic.settings.defaultTimeToLiveMs);
     const subscription: Subscription = {
       kind: 'subscription',
       path,
       topic,
       settings,
       rules: settings.rules.map(compileRule),
-      mailbox: mailboxPair(path, { ...settings, defaultTimeToLiveMs }),
+      mailbox: mailboxPair(path, mailboxSettings(topic, settings)),
     };
     topic.subscriptions.set(settings.name.toLowerCase(), subscription);
     return subscription;
@@ -285,7 +284,7 @@ export function createNamespace(deps: NamespaceDeps): Namespace {
       });
       if (existing === undefined) return createSubscription(topic, settings);
       Object.assign(existing.settings, settings, { name: existing.settings.name });
-      Object.assign(existing.mailbox.settings, settings);
+      Object.assign(existing.mailbox.settings, mailboxSettings(topic, settings));
       existing.rules = rules;
       return existing;
     },
@@ -300,11 +299,10 @@ export function createNamespace(deps: NamespaceDeps): Namespace {
       append({ is: 'deleted', path: entity.path });
       if (entity.kind === 'subscription') {
         entity.topic.subscriptions.delete(entity.settings.name.toLowerCase());
-        return mailboxPaths(entity);
+      } else {
+        entity.intake.close();
+        entities.delete(entity.path.toLowerCase());
       }
-      entity.intake.close();
-      entities.delete(entity.path.toLowerCase());
-      return entity.kind === 'queue' ? mailboxPaths(entity) : [...entity.subscriptions.values()].flatMap(mailboxPaths);
     },
     snapshot: () => snapshotOf(entities.values()),
   };
@@ -348,10 +346,6 @@ function mailboxLog(path: string, append: (...records: JournalRecord[]) => void)
   };
 }
 
-function mailboxPaths({ path }: Queue | Subscription): string[] {
-  return [path, path + deadLetterSuffix];
-}
-
 function entityNotFound(path: string): BrokerError {
   return new BrokerError(conditions.notFound, `The messaging entity '${path}' could not be found.`);
 }
@@ -375,7 +369,8 @@ function take<V>(map: Map<string, V>, path: string): V | undefined {
   return value;
 }
 
-function smaller(a: number | null, b: number | null): number | null {
-  const least = Math.min(a ?? Infinity, b ?? Infinity);
-  return least === Infinity ? null : least;
+/** A subscription's own settings, except that no message lives longer than its topic allows. */
+function mailboxSettings(topic: Topic, settings: SubscriptionSettings): MailboxSettings {
+  const least = Math.min(settings.defaultTimeToLiveMs ?? Infinity, topic.settings.defaultTimeToLiveMs ?? Infinity);
+  return { ...settings, defaultTimeToLiveMs: least === Infinity ? null : least };
 }
