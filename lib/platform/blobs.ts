@@ -29,7 +29,7 @@ export function createBlobStore(container: ContainerClient): BlobStore {
     try {
       return await operation();
     } catch (error) {
-      if (error instanceof RestError && error.statusCode === 404 && error.code === 'BlobNotFound') return null;
+      if (error instanceof RestError && error.statusCode === 404 && codeOf(error) === 'BlobNotFound') return null;
       throw mapped(error, container.containerName);
     }
   };
@@ -82,6 +82,11 @@ export function createBlobStore(container: ContainerClient): BlobStore {
         };
       }),
   };
+}
+
+/** The answer to a HEAD request has no body, so its code is in a header only, where the SDK leaves it. */
+function codeOf(error: RestError): string | undefined {
+  return error.code ?? error.response?.headers.get('x-ms-error-code');
 }
 
 function mapped(error: unknown, container: string): unknown {
