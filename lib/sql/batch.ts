@@ -127,8 +127,20 @@ function errorOf(
       : stopped;
   }
   const [first, ...rest] = errors;
-  return first === undefined ? transportError(error) : serverError([first, ...rest]);
+  if (first !== undefined) return serverError([first, ...rest]);
+  return 'code' in error && error.code === failedWithoutMessage ? serverError([wordless]) : transportError(error);
 }
+
+/** The driver's code for a statement that the server marked as failed without saying why. */
+const failedWithoutMessage = 'UNKNOWN';
+const wordless: ServerError = {
+  number: 0,
+  class: 16,
+  state: 0,
+  message: 'The server reported an error without a message.',
+  procName: '',
+  lineNumber: 0,
+};
 
 function isUnacknowledged(error: Error): boolean {
   return error.message.startsWith('Failed to cancel request');

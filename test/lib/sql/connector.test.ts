@@ -21,6 +21,7 @@ const verbs: Record<string, (sink: ResponseSink, signal: AbortSignal) => void | 
     sink.message(message(1750, 'could not create the constraint'));
     sink.done({ ...statementDone, failed: true });
   },
+  failSilently: (sink) => sink.done({ ...statementDone, failed: true }),
   begin: (sink) => sink.environment({ kind: 'beginTransaction', descriptor: nextDescriptor++ }),
   commit: (sink) => sink.environment({ kind: 'commitTransaction', descriptor: nextDescriptor - 1n }),
   rollback: (sink) => sink.environment({ kind: 'rollbackTransaction', descriptor: nextDescriptor - 1n }),
@@ -176,6 +177,11 @@ describe('a batch', () => {
       numbers: [1770, 1750],
     });
     expect((await run(connection, 'one')).error).toBeNull();
+  });
+
+  it('is not taken for a lost connection when the server fails it without a word', async () => {
+    expect((await run(connection, 'failSilently')).error).toMatchObject({ kind: 'server', number: 0 });
+    expect(connection.open).toBe(true);
   });
 
   it('tells what became of the transaction, also in the middle', async () => {
