@@ -277,16 +277,26 @@ function readShort(from: ByteReader, maxLength: number): Buffer | null {
 function readChunks(from: ByteReader): Buffer | null {
   const total = from.uint64();
   if (total === plpNull) return null;
-  const chunks: Buffer[] = [];
-  let received = 0;
-  for (let length = from.uint32(); length !== 0; length = from.uint32()) {
-    chunks.push(from.bytes(length));
-    received += length;
-  }
+  // Twice through the chunks: a list of millions of tiny ones would cost many times what was received.
+  const start = from.offset;
+  const received = eachChunk(from, () => undefined);
   if (total !== plpUnknownLength && total !== BigInt(received)) {
     throw protocolError(`a value of ${received} bytes where ${total} were announced`);
   }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  from.seek(start);
+  const value = Buffer.allocUnsafe(received);
+  eachChunk(from, (chunk, offset) => void value.set(chunk, offset));
+  return value;
+}
+
+/** Returns the length of all chunks together. */
+function eachChunk(from: ByteReader, take: (chunk: Buffer, offset: number) => void): number {
+  let received = 0;
+  for (let length = from.uint32(); length !== 0; length = from.uint32()) {
+    take(from.bytes(length), received);
+    received += length;
+  }
+  return received;
 }
 
 function largeType(code: 0x23 | 0x63 | 0x22, reader: ByteReader): ReadType {

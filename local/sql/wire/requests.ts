@@ -1,4 +1,4 @@
-import { notSupported } from '../errors';
+import { notSupported, SqlError } from '../errors';
 import { type IsolationLevel, type RpcParameter, type SqlRequest, type TransactionOperation } from '../session';
 import { type ByteReader, createByteReader, protocolError } from './bytes';
 import { type Message, packetType } from './packets';
@@ -64,6 +64,17 @@ function skipHeaders(reader: ByteReader): void {
 /** Between two calls of one message. */
 const callSeparators: readonly number[] = [0x80, 0xff, 0xfe];
 
+/** SQL Server's own limit. */
+const maxParameters = 2100;
+const maxCalls = 10_000;
+
+const tooManyParameters = (): SqlError =>
+  new SqlError(
+    8003,
+    `The incoming request has too many parameters. The server supports a maximum of ${maxParameters} parameters. ` +
+      'Reduce the number of parameters and resend the request.',
+  );
+
 function readCalls(reader: ByteReader): SqlRequest[] {
   const requests: SqlRequest[] = [];
   while (reader.remaining > 0) {
@@ -73,8 +84,10 @@ function readCalls(reader: ByteReader): SqlRequest[] {
     while (reader.remaining > 0) {
       const nameLength = reader.uint8();
       if (callSeparators.includes(nameLength)) break;
+      if (parameters.length === maxParameters) throw tooManyParameters();
       parameters.push(readParameter(reader, nameLength));
     }
+    if (requests.length === maxCalls) throw protocolError(`a message has more than ${maxCalls} calls`);
     requests.push({ kind: 'procedure', name, parameters });
   }
   if (requests.length === 0) throw protocolError('a procedure call names no procedure');

@@ -10,6 +10,7 @@ import {
   lastDoneStatus,
   loginPayload,
   packet,
+  packetsOf,
   preloginPayload,
   rawConnect,
   rawLogin,
@@ -25,6 +26,7 @@ beforeAll(async () => {
   engine = createScriptedEngine(
     byText({
       one,
+      sp_executesql: one,
       forever: (_request, _sink, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
     }),
   );
@@ -152,6 +154,46 @@ describe('after the login', () => {
     expect(lastDoneStatus(response) & doneMore).toBe(0);
     await client.ended;
     expect(engine.requests).toEqual([]);
+  });
+
+  test('more parameters than SQL Server takes are refused with its number', async () => {
+    const client = await rawLogin(servers.port);
+    const many = Array.from({ length: 2101 }, () => parameter(0x26, 4, 0));
+    client.send(...packetsOf(packetType.rpc, callPayload(procedure, ...many)));
+    expect(errorIn(await client.receive())).toMatchObject({ number: 8003 });
+    client.send(...packetsOf(packetType.rpc, callPayload(procedure, ...many.slice(1))));
+    expect(errorIn(await client.receive())).toBeNull();
+    client.socket.destroy();
+  });
+
+  test('several calls in one message are answered in one, and too many are none', async () => {
+    const client = await rawLogin(servers.port);
+    const calls = (count: number): Buffer =>
+      Buffer.concat(
+        Array.from({ length: count }, (_, index) =>
+          index === 0 ? procedure : Buffer.from(`80${procedure.toString('hex')}`, 'hex'),
+        ),
+      );
+    client.send(...packetsOf(packetType.rpc, callPayload(calls(3))));
+    expect(lastDoneStatus(await client.receive()) & doneMore).toBe(0);
+    expect(engine.requests).toHaveLength(3);
+    client.send(...packetsOf(packetType.rpc, callPayload(calls(20_000))));
+    expect(errorIn(await client.receive())).toMatchObject({ number: 4002 });
+    await client.ended;
+  });
+
+  test('a text in very many chunks costs no more than its length', async () => {
+    const client = await rawLogin(servers.port);
+    const chunks = Buffer.alloc(6 * 150_000);
+    for (let offset = 0; offset < chunks.length; offset += 6) {
+      chunks.writeUInt32LE(2, offset);
+      chunks.writeUInt16LE(65, offset + 4);
+    }
+    const start = parameter(0xe7, 255, 255, ...collation, 0xfe, ...Array<number>(7).fill(0xff));
+    client.send(...packetsOf(packetType.rpc, callPayload(procedure, start, chunks, Buffer.alloc(4))));
+    expect(errorIn(await client.receive())).toBeNull();
+    expect(engine.requests).toMatchObject([{ parameters: [{ value: 'A'.repeat(150_000) }] }]);
+    client.socket.destroy();
   });
 
   test('a request longer than allowed ends the connection while it is being sent', async () => {

@@ -65,6 +65,16 @@ export function packet(type: number, payload: Buffer, status: number = packetSta
   return Buffer.concat([header, payload]);
 }
 
+/** A message in as many packets as it needs. */
+export function packetsOf(type: number, payload: Buffer): Buffer[] {
+  const size = 30_000;
+  return Array.from({ length: Math.max(1, Math.ceil(payload.length / size)) }, (_, index) => {
+    const isLast = (index + 1) * size >= payload.length;
+    const part = payload.subarray(index * size, (index + 1) * size);
+    return packet(type, part, isLast ? packetStatus.endOfMessage : 0);
+  });
+}
+
 /** PRELOGIN that wants no encryption. */
 export const preloginPayload = Buffer.from([1, 0, 6, 0, 1, 0xff, 2]);
 
