@@ -21,6 +21,8 @@ interface Partition extends Indexes {
   items: Map<string, Item>;
   /** Unique value to the id that holds it; empty where the container has no unique keys. */
   owners: Map<string, string>;
+  /** Of the last write or delete in the partition. */
+  lsn: number;
 }
 
 /** The documents of one container, indexed so that work on one partition never looks at another. */
@@ -37,7 +39,8 @@ export interface DocumentContainer {
   items(partition: string | null, afterSequence: number): Generator<Item>;
   /** Living items of a partition (null: of all) last written after `lsn`, in the order of their writes. */
   changesAfter(partition: string | null, lsn: number): Generator<Item>;
-  partitions(): Iterable<string>;
+  /** Grows with every write and delete in a partition (null: in any). */
+  lsnOf(partition: string | null): number;
   /** Takes over a change from the journal. */
   restore(change: Change): void;
   /** Continues the numbering of a compacted journal. */
@@ -85,6 +88,7 @@ export function createContainer(deps: {
         owners: new Map(),
         bySequence: createOrderedIndex(),
         byLsn: createOrderedIndex(),
+        lsn: 0,
       };
       partitions.set(item.partition, partition);
     }
@@ -95,6 +99,7 @@ export function createContainer(deps: {
       else indexes.bySequence.replace(item.sequence, item);
     }
     partition.items.set(item.id, item);
+    partition.lsn = item.lsn;
     if (previous !== undefined) for (const value of uniqueValues(previous)) partition.owners.delete(value);
     for (const value of uniqueValues(item)) partition.owners.set(value, item.id);
   };
@@ -106,6 +111,8 @@ export function createContainer(deps: {
     } else {
       const item = partitions.get(change.partition)?.items.get(change.id);
       if (item !== undefined) remove(item);
+      const partition = partitions.get(change.partition);
+      if (partition !== undefined) partition.lsn = change.lsn;
       lsn = Math.max(lsn, change.lsn);
     }
   };
@@ -205,7 +212,7 @@ export function createContainer(deps: {
       const indexes = partition === null ? all : partitions.get(partition);
       for (const item of indexes?.byLsn.after(after) ?? []) if (alive(item)) yield item;
     },
-    partitions: () => partitions.keys(),
+    lsnOf: (partition) => (partition === null ? lsn : (partitions.get(partition)?.lsn ?? 0)),
     restore: apply,
     restoreCounters(counters) {
       lsn = Math.max(lsn, counters.lsn);

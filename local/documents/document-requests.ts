@@ -11,6 +11,7 @@ import { parsePartitionKey, partitionOf, partitionPrefix, type PartitionKey } fr
 import { patchSchema, type Patch } from './patch';
 import { runQuery } from './query';
 import { type Target } from './requests';
+import { createSortedRows } from './sorted-rows';
 import { type DocumentStore, type StoredContainer } from './store';
 
 const jsonSchema: z.ZodType<Json> = z.json();
@@ -41,6 +42,8 @@ const writeCharge = 5.5;
 
 /** Everything that is addressed to the documents of one container. */
 export function createDocumentRequests(deps: { store: DocumentStore; counters: DocumentCounters; clock: Clock }) {
+  const sortedRows = createSortedRows();
+
   const handle = (target: Target, request: ServiceRequest): ServiceResponse => {
     const container = deps.store.container(target.database, target.container);
     const numbers = { database: deps.store.database(target.database).number, container: container.number };
@@ -125,14 +128,20 @@ export function createDocumentRequests(deps: { store: DocumentStore; counters: D
     const { headers } = call.request;
     const parsed = querySchema.safeParse(jsonBody(call.request));
     if (!parsed.success) throw new ServiceError(400, 'BadRequest', z.prettifyError(parsed.error));
+    const { query: text, parameters } = parsed.data;
+    const scope = scopeOf(call);
+    const nowMs = deps.clock.nowMs();
+    const sortKey = JSON.stringify([call.container.number, scope.partition, scope.prefix, text, parameters]);
+    const state = { version: call.container.documents.lsnOf(scope.partition), nowSeconds: Math.floor(nowMs / 1000) };
     const page = runQuery({
-      text: parsed.data.query,
-      parameters: new Map(parsed.data.parameters.map(({ name, value }) => [name, value])),
-      items: itemsInScope(call),
+      text,
+      parameters: new Map(parameters.map(({ name, value }) => [name, value])),
+      items: (after) => itemsInScope(call.container, scope, after),
       render: (item) => render(call.numbers, item),
       maxItemCount: pageSize(headers['x-ms-max-item-count']),
       continuation: headers['x-ms-continuation'] ?? null,
-      nowMs: deps.clock.nowMs(),
+      nowMs,
+      sorted: (sort) => sortedRows.of(sortKey, state, sort),
     });
     deps.counters.countRead(call.name);
     const continuation: Record<string, string> =
@@ -177,18 +186,24 @@ interface Call {
   target: Target;
 }
 
-/** The partition, the partitions under a prefix key, or everything. */
-function itemsInScope({ container, request }: Call): (afterSequence: number) => Iterable<Item> {
+/** What a query looks at: one partition, those under the prefix of a hierarchical key, or (both null) everything. */
+interface Scope {
+  partition: string | null;
+  prefix: string | null;
+}
+
+function scopeOf({ container, request }: Call): Scope {
   const header = request.headers['x-ms-documentdb-partitionkey'];
-  const { documents, definition } = container;
-  if (header === undefined) return (after) => documents.items(null, after);
+  if (header === undefined) return { partition: null, prefix: null };
   const key = parsePartitionKey(header);
-  if (key.length >= (definition.partitionKey?.paths.length ?? 0))
-    return (after) => documents.items(partitionOf(key), after);
-  const prefix = partitionPrefix(key);
-  return function* (after) {
-    for (const item of documents.items(null, after)) if (item.partition.startsWith(prefix)) yield item;
-  };
+  const isWhole = key.length >= (container.definition.partitionKey?.paths.length ?? 0);
+  return isWhole ? { partition: partitionOf(key), prefix: null } : { partition: null, prefix: partitionPrefix(key) };
+}
+
+function* itemsInScope({ documents }: StoredContainer, { partition, prefix }: Scope, after: number): Generator<Item> {
+  for (const item of documents.items(partition, after)) {
+    if (prefix === null || item.partition.startsWith(prefix)) yield item;
+  }
 }
 
 /** Where a change feed goes on: the ETag of the page before, `*` for "from now on", nothing for the beginning. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ServiceError } from '../network/service-error';
 import { type Item } from './item';
 import { parseObject, type Json, type JsonObject, type Value } from './json';
-import { compileQuery, countOf, distinct, type CompiledQuery, type QueryContext } from './sql/evaluate';
+import { compileQuery, countOf, distinct, type CompiledQuery, type QueryContext, type Row } from './sql/evaluate';
 import { parseCondition, parseQuery } from './sql/parser';
 import { QuerySyntaxError, type Query } from './sql/syntax';
 
@@ -17,6 +17,13 @@ export interface QueryRequest {
   /** Where the page before ended; null for the first page. */
   continuation: string | null;
   nowMs: number;
+  /** Answers with what `sort` made for an earlier page of the same query, where nothing has changed since. */
+  sorted(sort: () => SortedRow[]): readonly SortedRow[];
+}
+
+/** Where a row of a query with ORDER BY stands, without what it shows. */
+export interface SortedRow extends Position {
+  item: Item;
 }
 
 export interface QueryPage {
@@ -36,10 +43,12 @@ const positionSchema = z.object({
   taken: z.number(),
 });
 
-interface Hit {
+interface Position {
   sequence: number;
   place: number;
   keys: Value[];
+}
+interface Hit extends Position {
   text: string;
 }
 
@@ -47,7 +56,8 @@ const maxPageBytes = 4 * 1024 * 1024;
 
 /**
  * Runs one page of a query. Without ORDER BY, grouping and DISTINCT it reads on where the last page ended and stops when
- * the page is full; with them it looks at every document in scope, for every page.
+ * the page is full. ORDER BY sorts once for all pages while nothing changes; grouping and DISTINCT look at every document
+ * for every page.
  *
  * @throws ServiceError 400 for a query that is not understood, naming what is not.
  */
@@ -64,7 +74,7 @@ export function runQuery(request: QueryRequest): QueryPage {
 
     const from = request.continuation === null ? null : decode(request.continuation);
     let [skipped, taken, bytes] = [from?.skipped ?? 0, from?.taken ?? 0, 0];
-    let last: Omit<Hit, 'text'> =
+    let last: Position =
       from === null ? { sequence: 0, place: -1, keys: [] } : { ...from, keys: from.keys.map(([key]) => key) };
     const results: string[] = [];
     for (const hit of hitsOf(query, compiled, request, last)) {
@@ -93,7 +103,7 @@ export function satisfiesCondition(document: JsonObject, condition: string, nowM
   });
 }
 
-function* hitsOf(query: Query, compiled: CompiledQuery, request: QueryRequest, last: Omit<Hit, 'text'>): Iterable<Hit> {
+function* hitsOf(query: Query, compiled: CompiledQuery, request: QueryRequest, last: Position): Iterable<Hit> {
   if (compiled.group !== null || query.distinct) {
     const all = resultsOf(query, compiled, request);
     for (const [place, value] of all.entries()) {
@@ -101,11 +111,13 @@ function* hitsOf(query: Query, compiled: CompiledQuery, request: QueryRequest, l
         yield { sequence: 0, place, keys: [], text: JSON.stringify(value) };
     }
   } else if (query.orderBy.length > 0) {
-    const compareHits = (left: Omit<Hit, 'text'>, right: Omit<Hit, 'text'>): number =>
+    const compareRows = (left: Position, right: Position): number =>
       compiled.compareKeys(left.keys, right.keys) || left.sequence - right.sequence || left.place - right.place;
-    const hits = [...plainHits(query, compiled, request, 0)];
-    const isFirstPage = last.sequence === 0;
-    yield* hits.filter((hit) => isFirstPage || compareHits(hit, last) > 0).sort(compareHits);
+    const rows = request.sorted(() => [...sortableRows(compiled, request)].sort(compareRows));
+    for (const row of last.sequence === 0 ? rows : rows.slice(firstAfter(rows, last, compareRows))) {
+      const text = textOf(query, compiled, request.render(row.item), row.place);
+      if (text !== undefined) yield { ...row, text };
+    }
   } else {
     for (const hit of plainHits(query, compiled, request, Math.max(0, last.sequence - 1))) {
       if (hit.sequence > last.sequence || hit.place > last.place) yield hit;
@@ -115,15 +127,50 @@ function* hitsOf(query: Query, compiled: CompiledQuery, request: QueryRequest, l
 
 /** One hit per row that passes WHERE, document by document. */
 function* plainHits(query: Query, compiled: CompiledQuery, request: QueryRequest, after: number): Generator<Hit> {
-  const wholeDocument = query.select.kind === 'all';
   for (const item of request.items(after)) {
     const rendered = request.render(item);
     for (const [place, row] of compiled.rows({}, parseObject(rendered)).entries()) {
-      const text = wholeDocument ? rendered : JSON.stringify(compiled.project(row));
-      // JSON.stringify gives no text for undefined: a row without a value is no result.
-      if (typeof text === 'string') yield { sequence: item.sequence, place, keys: compiled.orderKeys(row), text };
+      const text = shown(query, compiled, rendered, row);
+      if (text !== undefined) yield { sequence: item.sequence, place, keys: [], text };
     }
   }
+}
+
+function* sortableRows(compiled: CompiledQuery, request: QueryRequest): Generator<SortedRow> {
+  for (const item of request.items(0)) {
+    for (const [place, row] of compiled.rows({}, parseObject(request.render(item))).entries()) {
+      yield { sequence: item.sequence, place, keys: compiled.orderKeys(row), item };
+    }
+  }
+}
+
+function textOf(query: Query, compiled: CompiledQuery, rendered: string, place: number): string | undefined {
+  const row = compiled.rows({}, parseObject(rendered))[place];
+  return row === undefined ? undefined : shown(query, compiled, rendered, row);
+}
+
+/** The result that a row stands for. Undefined: a row without a value is no result. */
+function shown(query: Query, compiled: CompiledQuery, rendered: string, row: Row): string | undefined {
+  if (query.select.kind === 'all') return rendered;
+  const value = compiled.project(row);
+  return value === undefined ? undefined : JSON.stringify(value);
+}
+
+/** Index of the first row behind a position. */
+function firstAfter(
+  rows: readonly SortedRow[],
+  position: Position,
+  compareRows: (left: Position, right: Position) => number,
+): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const row = rows[middle];
+    if (row !== undefined && compareRows(row, position) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function resultsOf(query: Query, compiled: CompiledQuery, request: QueryRequest): Value[] {
@@ -138,7 +185,7 @@ function resultsOf(query: Query, compiled: CompiledQuery, request: QueryRequest)
   return distinct(all.map((row) => compiled.project(row)));
 }
 
-function encode(position: Omit<Hit, 'text'> & { skipped: number; taken: number }): string {
+function encode(position: Position & { skipped: number; taken: number }): string {
   const { sequence, place, skipped, taken } = position;
   const keys = position.keys.map((key) => (key === undefined ? [] : [key]));
   return Buffer.from(JSON.stringify({ sequence, place, keys, skipped, taken })).toString('base64url');

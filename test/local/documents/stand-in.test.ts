@@ -121,6 +121,29 @@ it('items disappear when their time to live is over, and make room for new ones'
   await expect(add(container, 'third', { name: 'short' })).rejects.toMatchObject({ code: 409 });
 });
 
+it('goes on with a sorted query where it stopped, whatever was written or expired in between', async () => {
+  const container = await open();
+  for (const id of ['b', 'd', 'f', 'h']) await add(container, id, { ttl: id === 'f' ? 10 : 1000 });
+  const page = (continuationToken?: string) =>
+    container.items
+      .query<string>('SELECT VALUE c.id FROM c ORDER BY c.id', {
+        partitionKey: 'b',
+        maxItemCount: 2,
+        continuationToken,
+      })
+      .fetchNext();
+  const first = await page();
+  expect(first.resources).toEqual(['b', 'd']);
+  expect((await page(first.continuationToken)).resources).toEqual(['f', 'h']);
+  await add(container, 'c');
+  await add(container, 'e');
+  expect((await page(first.continuationToken)).resources).toEqual(['e', 'f']);
+  nowMs += 11_000;
+  expect((await page(first.continuationToken)).resources).toEqual(['e', 'h']);
+  await container.item('h', 'b').delete();
+  expect((await page(first.continuationToken)).resources).toEqual(['e']);
+});
+
 it('throttles when asked to, and the SDK waits and tries again', async () => {
   const container = await open();
   documents.faults.add({ operation: 'createItem', path: 'outcomes', status: 429, times: 2, retryAfterMs: 1 });
