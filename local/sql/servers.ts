@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../lib/platform/clock';
 import { messageOf } from '../../lib/platform/errors';
 import { createSqlFaults, type SqlFaults } from './faults';
@@ -58,7 +59,7 @@ export interface SqlServers {
   resetCounters(): void;
   /** Destroys the open connections, of one server or of all: a network fault on demand. */
   dropConnections(server?: string): void;
-  /** Closes the ports and every connection. The engine stays open. */
+  /** Closes the ports, every connection and every session. The engine stays open. */
   close(): Promise<void>;
 }
 
@@ -66,6 +67,8 @@ const publicTokenAuthority = {
   stsUrl: 'https://login.microsoftonline.com/common',
   spn: 'https://database.windows.net/',
 };
+
+const closeGraceMs = 5_000;
 
 /**
  * Logical SQL servers on 127.0.0.1, one port each, with TLS for whoever asks for it.
@@ -162,10 +165,12 @@ interface Listening {
 
 async function listenFor(host: ConnectionHost, port: number): Promise<Listening> {
   const sockets = new Set<Socket>();
+  const connections = new Set<Promise<void>>();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    serveConnection(socket, host);
+    const connection: Promise<void> = serveConnection(socket, host).finally(() => connections.delete(connection));
+    connections.add(connection);
   });
   server.maxConnections = host.limits.connections;
   const actualPort = await listenOn(server, port, host.server);
@@ -176,11 +181,16 @@ async function listenFor(host: ConnectionHost, port: number): Promise<Listening>
     name: host.server,
     port: actualPort,
     dropConnections,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      // The engine may be closed next, so its sessions have to be; one that does not end is its own affair.
+      const patience = new AbortController();
+      const waited = delay(closeGraceMs, undefined, { signal: patience.signal }).catch(() => undefined);
+      await Promise.race([Promise.all(connections), waited]);
+      patience.abort();
+    },
   };
 }
 

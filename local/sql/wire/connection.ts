@@ -24,18 +24,26 @@ const tlsHandshakeRecord = 0x16;
 const defaultPacketSize = 4096;
 const smallestPacketSize = 512;
 
-/** Serves one client from its first byte to its end. Never throws and never rejects: the socket ends instead. */
-export function serveConnection(socket: Socket, host: ConnectionHost): void {
+/**
+ * Serves one client from its first byte to its end. Resolves once its session is closed; never rejects: whatever goes
+ * wrong ends the socket.
+ */
+export async function serveConnection(socket: Socket, host: ConnectionHost): Promise<void> {
   const loginTimer = setTimeout(() => socket.destroy(), host.limits.loginMs);
+  const onLogin = (): void => clearTimeout(loginTimer);
   socket.on('error', () => socket.destroy());
-  socket.once('close', () => clearTimeout(loginTimer));
+  socket.once('close', onLogin);
   socket.setKeepAlive(true, 30_000);
-  socket.once('readable', () => {
-    const head: unknown = socket.read();
-    if (!Buffer.isBuffer(head)) return;
-    socket.unshift(head);
-    const stream = head[0] === tlsHandshakeRecord ? follow(secureStrictly(socket, host.contexts), socket) : socket;
-    void converse(stream, socket, host, () => clearTimeout(loginTimer));
+  await new Promise<void>((resolve) => {
+    socket.once('close', () => resolve()); // before anything was said
+    socket.once('readable', () => {
+      const head: unknown = socket.read();
+      if (!Buffer.isBuffer(head)) return;
+      socket.unshift(head);
+      const isTls = head[0] === tlsHandshakeRecord;
+      const stream = isTls ? follow(secureStrictly(socket, host.contexts), socket) : socket;
+      resolve(converse(stream, socket, host, onLogin));
+    });
   });
 }
 

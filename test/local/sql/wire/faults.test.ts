@@ -102,6 +102,18 @@ describe('requests', () => {
     while (engine.openSessions > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
+  test.each([true, 'strict'] as const)('dropped inside TLS too (encrypt: %s)', async (encrypt) => {
+    servers.faults.add({ kind: 'dropRequest', textMatches: '^commit', when: 'after' });
+    const own = await connect(servers.port, {
+      encrypt,
+      serverName: 'localhost',
+      cryptoCredentialsDetails: { ca: servers.ca },
+    });
+    const { error } = await batch(own, 'COMMIT');
+    expect(['ECONNRESET', 'ESOCKET']).toContain(error?.code);
+    expect(engine.requests).toHaveLength(1);
+  });
+
   test('the transaction requests of the driver have a text to match too', async () => {
     servers.faults.add({ kind: 'dropRequest', textMatches: '^commit transaction$', when: 'after' });
     await new Promise((resolve) => connection.beginTransaction(resolve, '', ISOLATION_LEVEL.READ_COMMITTED));

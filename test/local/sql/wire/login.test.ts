@@ -132,6 +132,18 @@ test('when the client goes, its session is closed', async () => {
   while (engine.openSessions > 0) await new Promise((resolve) => setImmediate(resolve));
 });
 
+test('closing the servers closes every session first', async () => {
+  const ended = Promise.all(
+    [await connect(servers.port), await connect(servers.port, { encrypt: true })].map(
+      (connection) => new Promise((resolve) => connection.once('end', resolve)),
+    ),
+  );
+  expect(engine.openSessions).toBe(2);
+  await servers.close();
+  expect(engine.openSessions).toBe(0);
+  await ended;
+});
+
 test('a port that is taken is named, and nothing is left listening', async () => {
   await expect(startServers(engine, { servers: [{ name: 'server1', port: servers.port }] })).rejects.toThrow(
     `SQL server "server1" cannot listen on port ${servers.port}`,
