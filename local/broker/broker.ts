@@ -9,6 +9,7 @@ import { createAmqpServer } from './amqp/server';
 import { openCompactingJournal } from './compacting-journal';
 import { type Counters, createCounters } from './core/counters';
 import { createDeadlines } from './core/deadlines';
+import { createEventHubs } from './core/event-hubs';
 import { createNamespace, type Namespace } from './core/namespace';
 import { recordSchema } from './core/records';
 import { applyRecord, emptyState } from './core/restore';
@@ -54,9 +55,6 @@ export interface Broker {
   stop(): Promise<void>;
 }
 
-/** As large as the service takes in its standard tier, so that what works here works there. */
-const maxMessageBytes = 256 * 1024;
-
 /**
  * Starts the stand-in for Service Bus and Event Hubs.
  * @throws Error when the port is taken or a journal is damaged; ZodError when the topology is wrong.
@@ -73,6 +71,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     nowMs: () => clock.nowMs(),
   });
 
+  const eventHubs = createEventHubs(
+    { clock, counters, append: (...records) => eventJournal.append(...records) },
+    topology.eventHubs,
+  );
   const restored = emptyState();
   const journal = openCompactingJournal({
     folder: options.journalFolder,
@@ -92,11 +94,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   declare(namespace, topology);
   journal.compact();
 
+  const eventJournal = openCompactingJournal({
+    folder: options.journalFolder,
+    name: 'events.jsonl',
+    replay: (record) => eventHubs.replay(record),
+    snapshot: () => eventHubs.snapshot(),
+  });
+  eventJournal.compact();
+
   const server = createAmqpServer({
     clock,
-    endpoints: createEndpoints({ namespace, tokens, deadlines, newId }),
+    endpoints: createEndpoints({ namespace, eventHubs, tokens, deadlines, counters, newId }),
     faults,
-    maxMessageBytes,
     log,
   });
   const admin = createAdminServer({ namespace, tokens, faults, clock, log });
@@ -128,6 +137,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       deadlines.stop();
       await listener.close();
       journal.close();
+      eventJournal.close();
     },
   };
 }

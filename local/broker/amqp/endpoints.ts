@@ -1,47 +1,81 @@
+import { type Counters } from '../core/counters';
 import { type Deadlines } from '../core/deadlines';
+import { type EventHubs } from '../core/event-hubs';
+import { BrokerError, conditions } from '../core/errors';
 import { type Namespace } from '../core/namespace';
 import { type TokenChecker } from '../tokens';
 import { createTokenHandler } from './cbs';
-import { createManagementHandler } from './management';
 import { createReceiveLink, createSendLink } from './entity-links';
+import { createEventHubManagementHandler, createEventReceiveLink, createEventSendLink } from './event-hub-links';
 import { type OutgoingHandler } from './links';
+import { createManagementHandler } from './management';
 import { accepted } from './outcomes';
 import { createRequestEndpoint } from './request-response';
 import { type Endpoints } from './server';
 
 export interface EndpointsDeps {
   namespace: Namespace;
+  eventHubs: EventHubs;
   tokens: TokenChecker;
   deadlines: Deadlines;
+  counters: Counters;
   newId: () => string;
 }
 
-const managementSuffix = '/$management';
+const eventHubManagement = '$management';
+const entityManagement = '/$management';
+/** As large as the services take in their standard tiers, so that what works here works there. */
+const maxMessageBytes = 256 * 1024;
+const maxEventBytes = 1024 * 1024;
 
 /** What each address stands for. */
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
-  const { namespace, tokens, deadlines, newId } = deps;
+  const { namespace, eventHubs, tokens, deadlines, counters, newId } = deps;
 
   return {
+    maxMessageBytes: (address) => (eventHubs.find(splitPartition(address).name) ? maxEventBytes : maxMessageBytes),
     openIncoming(address, link, connection) {
+      const { session } = link;
       if (address === '$cbs') {
         const handle = createTokenHandler(tokens, connection.grants);
-        return createRequestEndpoint(address, address, 'authenticate', link.session, handle);
+        return createRequestEndpoint(address, address, 'authenticate', session, handle);
       }
-      if (address.endsWith(managementSuffix)) {
-        const path = address.slice(0, -managementSuffix.length);
+      if (address === eventHubManagement) {
+        const handle = createEventHubManagementHandler(eventHubs, connection);
+        return createRequestEndpoint(address, address, 'request', session, handle);
+      }
+      if (address.endsWith(entityManagement)) {
+        const path = address.slice(0, -entityManagement.length);
         const handle = createManagementHandler({ namespace, path, connection, newMessageId: newId });
-        return createRequestEndpoint(path, address, 'request', link.session, handle);
+        return createRequestEndpoint(path, address, 'request', session, handle);
       }
       connection.authorize(address, 'Send');
+      const { name, partitionId } = splitPartition(address);
+      const hub = eventHubs.find(name);
+      if (hub !== undefined) return createEventSendLink(hub.settings.name, hub, partitionId);
       return createSendLink(address, namespace.intakeOf(address), newId);
     },
     openOutgoing(address, link, connection) {
-      if (address === '$cbs' || address.endsWith(managementSuffix)) return replyLink(address);
+      if (address === '$cbs' || address === eventHubManagement || address.endsWith(entityManagement)) {
+        return replyLink(address);
+      }
       connection.authorize(address, 'Listen');
-      return createReceiveLink(address, namespace.mailboxOf(address), link, deadlines);
+      const reader = /^(.+)\/ConsumerGroups\/([^/]+)\/Partitions\/([^/]+)$/i.exec(address);
+      if (reader === null) return createReceiveLink(address, namespace.mailboxOf(address), link, deadlines);
+      const [, name = '', group = '', partitionId = ''] = reader;
+      const hub = eventHubs.find(name);
+      if (hub === undefined) {
+        throw new BrokerError(conditions.notFound, `The messaging entity '${name}' could not be found.`);
+      }
+      return createEventReceiveLink(hub.settings.name, hub, group, partitionId, link, counters.of(hub.settings.name));
     },
   };
+}
+
+/** `hub/Partitions/3` as its parts; anything else is a name. */
+function splitPartition(address: string): { name: string; partitionId: string | null } {
+  const [, name, partitionId] = /^(.+)\/Partitions\/([^/]+)$/i.exec(address) ?? [];
+  return { name: name ?? address, partitionId: partitionId ?? null };
 }
 
 /** The receiving half of a request-response pair; the sending half finds it when it has something to say. */

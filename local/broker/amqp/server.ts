@@ -29,12 +29,13 @@ import {
 /** One client connection, as the endpoints behind the server see it. */
 export interface ClientConnection {
   grants: Grant[];
-  /** @throws BrokerError when no token of this connection allows it. */
-  authorize(path: string, right: Right): void;
+  /** @throws BrokerError when no token of this connection gives one of the rights. */
+  authorize(path: string, ...rights: Right[]): void;
 }
 
 /** Chooses what a new link talks to. Both may throw BrokerError: the link is then opened and closed with that error. */
 export interface Endpoints {
+  maxMessageBytes(address: string): number;
   /** The client sends to `address`. */
   openIncoming(address: string, link: IncomingLink, connection: ClientConnection): IncomingHandler;
   /** The client receives from `address`. */
@@ -52,7 +53,6 @@ export interface AmqpServerDeps {
   clock: Clock;
   endpoints: Endpoints;
   faults: Faults;
-  maxMessageBytes: number;
   log: (line: string) => void;
 }
 
@@ -157,7 +157,7 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
     const connection = connectionOf(context);
     link.set_source(link.source);
     link.set_target(link.target);
-    link.local.attach.max_message_size = deps.maxMessageBytes;
+    link.local.attach.max_message_size = endpoints.maxMessageBytes(address);
     perform(
       'attach',
       address,
@@ -177,8 +177,9 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
     if (handler === undefined || delivery === undefined) return;
     if (link.credit < incomingCredit / 2) link.add_credit(incomingCredit - link.credit);
     const { bytes, isBatch } = receivedBytes(context);
-    if (bytes.length > deps.maxMessageBytes) {
-      const description = `The message has ${bytes.length} bytes; at most ${deps.maxMessageBytes} are allowed.`;
+    const largest = link.local.attach.max_message_size ?? 0;
+    if (bytes.length > largest) {
+      const description = `The message has ${bytes.length} bytes; at most ${largest} are allowed.`;
       delivery.reject({ condition: conditions.messageTooLarge, description });
       return;
     }
@@ -223,6 +224,9 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
     connectionOf(context).links.get(link)?.flow();
     link.set_drained(true); // takes effect after what was just sent, and only if the client asked to drain
   });
+
+  // Room again for deliveries that did not fit into the session's buffer.
+  on('sendable', (context) => connectionOf(context).links.get(outgoingLink(context.sender))?.flow());
 
   const outcome = (kind: Outcome['kind']) => (context: EventContext) => {
     const { delivery } = context;
@@ -300,11 +304,11 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
         socket,
         links: new Map(),
         grants,
-        authorize(path, right) {
-          if (isAllowed(grants, path, right, clock.nowMs())) return;
+        authorize(path, ...rights) {
+          if (rights.some((right) => isAllowed(grants, path, right, clock.nowMs()))) return;
           throw new BrokerError(
             conditions.unauthorized,
-            `Unauthorized access: no valid token with the right '${right}' for '${path}' was presented.`,
+            `Unauthorized access: no valid token with the right '${rights.join(' or ')}' for '${path}' was presented.`,
           );
         },
       });

@@ -87,8 +87,8 @@ export const eventHubSchema = z.strictObject({
     .number()
     .int()
     .positive()
-    .default(8 * 1024 * 1024),
-  maxEventsPerPartition: z.number().int().positive().default(20_000),
+    .default(2 * 1024 * 1024),
+  maxEventsPerPartition: z.number().int().positive().default(10_000),
   retentionMs: z
     .number()
     .int()
