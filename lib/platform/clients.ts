@@ -56,6 +56,12 @@ export function createAzureClients(settings: Settings): AzureClients {
         : BlobServiceClient.fromConnectionString(settings.SQLFLEET_BLOBS),
     ...(settings.SQLFLEET_KEY_VAULT_URL === undefined
       ? {}
-      : { secrets: new SecretClient(settings.SQLFLEET_KEY_VAULT_URL, credential) }),
+      : { secrets: secretClient(settings.SQLFLEET_KEY_VAULT_URL, credential) }),
   };
+}
+
+/** The client checks that the vault asks for a token of its own domain, which only vaults under Azure's can pass. */
+function secretClient(url: string, credential: TokenCredential): SecretClient {
+  const ownDomain = new URL(url).hostname.endsWith('.vault.azure.net');
+  return new SecretClient(url, credential, { disableChallengeResourceVerification: !ownDomain });
 }
