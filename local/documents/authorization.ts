@@ -32,9 +32,8 @@ export function authorize(
   }
   if (token.get('type') === 'aad') {
     if (!request.secure) throw unauthorized('Entra tokens are accepted over https only.');
-    const principal = deps.verifyToken(token.get('sig') ?? '');
-    const audiences = [new URL(request.origin).origin, 'https://cosmos.azure.com'];
-    if (principal !== null && audiences.includes(new URL(principal.audience).origin)) return;
+    const audiences = [request.origin, 'https://cosmos.azure.com'];
+    if (audiences.some((audience) => deps.verifyToken(token.get('sig') ?? '', audience) !== null)) return;
     throw unauthorized('The Entra token is not valid for this account.');
   }
   throw unauthorized('The authorization header is missing or of an unknown type.');
