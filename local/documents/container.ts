@@ -29,7 +29,6 @@ interface Partition extends Indexes {
 export interface DocumentContainer {
   readonly lsn: number;
   readonly sequence: number;
-  readonly size: number;
   /**
    * Carries out operations on one partition. Atomic: all or nothing, and the ones that did not fail themselves end as
    * 424. Otherwise each stands for itself.
@@ -188,9 +187,6 @@ export function createContainer(deps: {
     },
     get sequence() {
       return sequence;
-    },
-    get size() {
-      return all.bySequence.size;
     },
     execute(key, operations, atomic) {
       if (atomic) return executeAtomically(key, operations);

@@ -1,4 +1,4 @@
-import { ServiceError } from '../network/service-error';
+import { ServiceError, unsupported } from '../network/service-error';
 import { bodyOf, etagOf, type Item, type ResourceNumbers } from './item';
 import { isJsonObject, memberOf, parseObject, type JsonObject } from './json';
 import { extractPartitionKey, partitionOf, valueAt, type PartitionKey } from './partition-key';
@@ -46,6 +46,7 @@ const maxItemBytes = 2 * 1024 * 1024;
 
 /** Decides one operation against the state that `view` shows. @throws ServiceError where the service refuses. */
 export function decide(operation: ItemOperation, view: PartitionView): Decision {
+  if (operation.kind !== 'read' && operation.ifNoneMatch !== undefined) throw unsupported('If-None-Match on a write');
   if (operation.kind === 'create' || operation.kind === 'upsert') {
     const current = view.item(idOf(operation.document));
     if (current === undefined) return write(view, operation.document, undefined);

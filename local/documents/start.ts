@@ -40,7 +40,7 @@ export interface Documents {
 }
 
 /** Documented by Microsoft and the same everywhere: it protects nothing, and tools expect it. */
-export const emulatorKey = 'C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==';
+const emulatorKey = 'C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==';
 
 /** Starts a Cosmos DB account that `@azure/cosmos` can work with. */
 export async function startDocuments(options: DocumentsOptions): Promise<Documents> {

@@ -41,7 +41,7 @@ export interface FaultSubject {
 }
 
 /** Keeps the faults of one endpoint. The first matching fault strikes, and only that one. */
-export function createFaults(): FaultHooks & { strike(subject: FaultSubject): ActiveFault | null } {
+export function createFaults(): FaultHooks & { strike(subjectOf: () => FaultSubject): ActiveFault | null } {
   let faults: ActiveFault[] = [];
   return {
     add: (fault) => void faults.push(httpFaultSchema.parse(fault)),
@@ -49,7 +49,9 @@ export function createFaults(): FaultHooks & { strike(subject: FaultSubject): Ac
       faults = [];
     },
     waiting: () => faults.map((fault) => ({ ...fault })),
-    strike(subject) {
+    strike(subjectOf) {
+      if (faults.length === 0) return null;
+      const subject = subjectOf();
       const fault = faults.find((candidate) => matches(candidate, subject));
       if (fault === undefined) return null;
       if (fault.skip > 0) {

@@ -63,11 +63,11 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
       );
     }
     const request = { ...head, body };
-    const fault = faults.strike({
+    const fault = faults.strike(() => ({
       method: request.method,
       path: decodePath(request.path),
       operation: options.operationOf?.(request) ?? '',
-    });
+    }));
     if (fault !== null && fault.delayMs > 0) await options.clock.sleep(fault.delayMs);
     if (fault?.drop === 'before') return void message.socket.destroy();
     if (fault?.status !== undefined) {

@@ -17,27 +17,10 @@ export type Expression =
   | { kind: 'object'; properties: readonly { name: string; value: Expression }[] }
   | { kind: 'subquery'; form: 'scalar' | 'exists' | 'array'; query: Query };
 
-export type BinaryOperator = (typeof binaryOperators)[number];
-export const binaryOperators = [
-  'or',
-  'and',
-  '??',
-  '=',
-  '!=',
-  '<',
-  '<=',
-  '>',
-  '>=',
-  '||',
-  '+',
-  '-',
-  '*',
-  '/',
-  '%',
-  '&',
-  '|',
-  '^',
-] as const;
+export type BinaryOperator =
+  | ('or' | 'and' | '??' | '||')
+  | ('=' | '!=' | '<' | '<=' | '>' | '>=')
+  | ('+' | '-' | '*' | '/' | '%' | '&' | '|' | '^');
 
 export interface Query {
   distinct: boolean;
