@@ -19,6 +19,7 @@ import {
   writeMessage,
   writePacketSizeChange,
 } from './tokens';
+import { waitWhileOpen } from './waiting';
 
 const tlsHandshakeRecord = 0x16;
 const defaultPacketSize = 4096;
@@ -134,7 +135,7 @@ async function admit(
     return refuse(loginMessage(17_828, 20, 'This server speaks TDS 7.3, 7.4 and 8.0.'));
   }
   const faults = host.faults.atLogin({ server: host.server, database });
-  if (faults.delayMs > 0) await host.clock.sleep(faults.delayMs);
+  if (faults.delayMs > 0 && !(await waitWhileOpen(socket, host.clock, faults.delayMs))) return null;
   if (faults.strike?.kind === 'dropLogin') {
     socket.resetAndDestroy();
     return null;

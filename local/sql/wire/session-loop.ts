@@ -1,12 +1,14 @@
 import { type Socket } from 'node:net';
 import { messageOf } from '../../../lib/platform/errors';
 import { notSupported, SqlError } from '../errors';
+import { type RequestFaults } from '../faults';
 import { type ResponseSink, type SqlMessage, type SqlRequest, type SqlSession } from '../session';
 import { isProtocolError } from './bytes';
 import { type ConnectionHost } from './host';
 import { type Message, type PacketReader, packetType } from './packets';
 import { readRequests } from './requests';
 import { type RequestSink, type ResponseStream, writeAttentionDone } from './response';
+import { waitWhileOpen } from './waiting';
 
 export interface SessionLoop {
   session: SqlSession;
@@ -20,7 +22,7 @@ export interface SessionLoop {
 /** Answers requests, one after the other, until the client leaves or an error ends the connection. */
 export async function serveRequests(loop: SessionLoop): Promise<void> {
   const { reader, response, session, host } = loop;
-  const place = { server: host.server, database: session.database };
+  const place: Place = { server: host.server, database: session.database };
   let ordinal = 0;
   for (;;) {
     const message = await reader.next();
@@ -43,12 +45,18 @@ export async function serveRequests(loop: SessionLoop): Promise<void> {
   }
 }
 
+interface Place {
+  server: string;
+  database: string;
+}
+
 async function serveMessage(
-  { session, reader, response, socket, host }: SessionLoop,
-  place: { server: string; database: string },
+  loop: SessionLoop,
+  place: Place,
   ordinal: number,
   message: Message,
 ): Promise<'goOn' | 'close'> {
+  const { reader, response, socket, host } = loop;
   const cancel = new AbortController();
   const onClose = (): void => cancel.abort();
   let attention = false;
@@ -57,43 +65,9 @@ async function serveMessage(
     attention = true;
     cancel.abort();
   };
-  let fatal = false;
+  let end: 'goOn' | 'close';
   try {
-    const requests = await prepare(session, response, message);
-    for (const [index, request] of requests.entries()) {
-      const sink = response.sink(request.kind === 'procedure' ? 'procedure' : 'batch');
-      const faults = host.faults.atRequest(place, ordinal, request);
-      await pause(host, faults.delayBeforeMs, cancel.signal);
-      const strike = faults.strike;
-      if (strike?.kind === 'dropRequest') {
-        if (strike.when === 'after') await session.execute(request, nowhere, cancel.signal);
-        socket.resetAndDestroy();
-        return 'close';
-      }
-      if (strike?.kind === 'failRequest') {
-        const { number, severity, state, message: text } = strike;
-        if (strike.rollback) await session.execute(rollback, withoutDone(sink), cancel.signal);
-        sink.message(error(number, severity, state, text ?? `Error ${number}, as the test asked for.`));
-      } else if (!cancel.signal.aborted) {
-        await session.execute(request, sink, cancel.signal);
-      }
-      await pause(host, faults.delayAfterMs, cancel.signal);
-      fatal ||= sink.fatal;
-      sink.finish({ more: index < requests.length - 1 && !cancel.signal.aborted && !fatal });
-      if (cancel.signal.aborted || fatal) break;
-    }
-  } catch (caught) {
-    const sink = response.sink('batch');
-    if (caught instanceof SqlError) {
-      sink.message(caught.toMessage(1, ''));
-    } else if (isProtocolError(caught)) {
-      throw caught;
-    } else {
-      host.onDefect(caught);
-      fatal = true;
-      sink.message(error(3624, 20, 1, `The local SQL stand-in failed: ${messageOf(caught)}`));
-    }
-    sink.finish({ more: false });
+    end = await answer(loop, place, ordinal, message, cancel.signal);
   } finally {
     socket.off('close', onClose);
     reader.onAttention = null;
@@ -102,11 +76,65 @@ async function serveMessage(
   if (attention) {
     host.count(place.database, 'attentions');
     const held = host.faults.atAttention(place);
-    if (held !== null && !(await holdAnswer(host, socket, held.holdMs))) return 'close';
+    if (held !== null && !(await waitWhileOpen(socket, host.clock, held.holdMs))) return 'close';
   }
   response.endMessage();
   if (attention) acknowledgeAttention(response);
-  return fatal ? 'close' : 'goOn';
+  return end;
+}
+
+/** Writes the response to every request of a message, but does not end its own message. */
+async function answer(
+  loop: SessionLoop,
+  place: Place,
+  ordinal: number,
+  message: Message,
+  signal: AbortSignal,
+): Promise<'goOn' | 'close'> {
+  const { session, response, host } = loop;
+  let sink = response.sink('batch');
+  try {
+    const requests = await prepare(session, response, message);
+    for (const [index, request] of requests.entries()) {
+      sink = response.sink(request.kind === 'procedure' ? 'procedure' : 'batch');
+      await execute(loop, request, sink, host.faults.atRequest(place, ordinal, request), signal);
+      const isLast = index === requests.length - 1 || signal.aborted || sink.fatal;
+      sink.finish({ more: !isLast });
+      if (isLast) break;
+    }
+  } catch (caught) {
+    if (isProtocolError(caught)) throw caught;
+    if (caught instanceof SqlError) {
+      sink.message(caught.toMessage(1, ''));
+    } else {
+      host.onDefect(caught);
+      sink.message(error(3624, 20, 1, `The local SQL stand-in failed: ${messageOf(caught)}`));
+    }
+    sink.finish({ more: false });
+  }
+  return sink.fatal ? 'close' : 'goOn';
+}
+
+/** Runs one request in the engine, unless a fault was asked for. Cancelled before it began, it does not begin. */
+async function execute(
+  { session, socket, host }: SessionLoop,
+  request: SqlRequest,
+  sink: RequestSink,
+  { delayBeforeMs, delayAfterMs, strike }: RequestFaults,
+  signal: AbortSignal,
+): Promise<void> {
+  await pause(host, delayBeforeMs, signal);
+  if (strike?.kind === 'dropRequest') {
+    if (strike.when === 'after') await session.execute(request, nowhere, signal);
+    socket.resetAndDestroy();
+  } else if (strike?.kind === 'failRequest') {
+    const { number, severity, state, message } = strike;
+    if (strike.rollback) await session.execute(rollback, withoutDone(sink), signal);
+    sink.message(error(number, severity, state, message ?? `Error ${number}, as the test asked for.`));
+  } else if (!signal.aborted) {
+    await session.execute(request, sink, signal);
+  }
+  await pause(host, delayAfterMs, signal);
 }
 
 /** What belongs to the message and not to a request in it: the reset of the session, and reading the requests. */
@@ -126,17 +154,6 @@ async function prepare(session: SqlSession, response: ResponseStream, message: M
 function acknowledgeAttention(response: ResponseStream): void {
   response.write(writeAttentionDone);
   response.endMessage();
-}
-
-/** Resolves to false when the connection ended meanwhile. */
-async function holdAnswer(host: ConnectionHost, socket: Socket, holdMs: number | null): Promise<boolean> {
-  const closed = new AbortController();
-  const onClose = (): void => closed.abort();
-  socket.once('close', onClose);
-  if (holdMs === null) await new Promise<void>((resolve) => closed.signal.addEventListener('abort', () => resolve()));
-  else await pause(host, holdMs, closed.signal);
-  socket.off('close', onClose);
-  return !closed.signal.aborted;
 }
 
 async function pause(host: ConnectionHost, delayMs: number, signal: AbortSignal): Promise<void> {

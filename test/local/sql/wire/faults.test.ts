@@ -82,6 +82,14 @@ describe('logins', () => {
   });
 });
 
+test('a delay ends with the connection that it holds up', async () => {
+  const patient = await startServers(engine);
+  patient.faults.add({ kind: 'delayLogin', delayMs: 3_600_000 });
+  await expect(connect(patient.port, { connectTimeout: 50 })).rejects.toMatchObject({ code: 'ETIMEOUT' });
+  await patient.close();
+  expect(engine.logins).toEqual([]);
+});
+
 describe('requests', () => {
   let connection: Connection;
   beforeEach(async () => {
