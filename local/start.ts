@@ -21,9 +21,21 @@ async function main(): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  endWithNpm(() => cloud.process.kill('SIGKILL'));
   const code = await cloud.exited;
   process.exitCode = stopping ? 0 : (code ?? 1);
   if (!stopping) console.error('The embedded cloud ended by itself.');
+}
+
+const parentCheckMs = 500;
+
+/** A killed npm tells nobody. Without this the cloud would live on, unseen, and hold the ports against the next start. */
+function endWithNpm(end: () => void): void {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) end();
+  }, parentCheckMs).unref();
 }
 
 function describe(endpoints: Endpoints, startMs: number, file: string): string {
