@@ -1,0 +1,33 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../lib/platform/errors';
+import { benchDatabaseRuns } from './database-runs/suite';
+import { readBenchOptions, usage } from './options';
+import { type Verdict, verdictTable } from './report';
+
+const say = (text: string): void => console.log(text);
+
+/** `npm run bench`. */
+async function main(): Promise<void> {
+  const options = readBenchOptions(process.argv.slice(2));
+  if (options.help) {
+    say(usage);
+    return;
+  }
+  say(`Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}.`);
+  say('No SQL Server is involved: SQL time is that of the stand-in, or injected.');
+  const folder = mkdtempSync(join(tmpdir(), 'sqlfleet-bench-'));
+  try {
+    const verdicts: Verdict[] = await benchDatabaseRuns(options, join(folder, 'certificates'), say);
+    say(`\n${verdictTable(verdicts)}`);
+    if (verdicts.some(({ holds }) => !holds)) process.exitCode = 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(messageOf(error));
+  process.exitCode = 1;
+});

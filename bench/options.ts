@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+
+const numbers = z.string().transform((text) => text.split(',').map(Number));
+const count = z.coerce.number().int().min(1);
+const sizes = numbers.pipe(z.array(z.number().int().min(1)).min(2, 'needs two sizes, smallest first'));
+
+export const benchOptionsSchema = z.strictObject({
+  help: z.boolean().default(false),
+  /** Exact counters on the embedded cloud instead of timings. */
+  counters: z.boolean().default(false),
+  /** One build of so many databases on the embedded cloud, watched. */
+  'real-fleet': count.optional(),
+  /** Databases of the builds whose counters are read. */
+  fleets: sizes.default([20, 100, 400]),
+  /** Simulated targets: for growth, and for memory. */
+  targets: sizes.default([100, 1_000, 10_000]),
+  pairs: count.default(7),
+  databases: count.default(400),
+  concurrency: count.default(16),
+  profiles: z
+    .string()
+    .transform((text) => text.split(','))
+    .default(['zero', 'lan', 'wan']),
+});
+export type BenchOptions = z.infer<typeof benchOptionsSchema>;
+
+export const usage = `Usage: npm run bench -- [options]
+
+Without options: timings as ratios, memory, growth. Exit code 1 where a budget does not hold.
+
+  --counters          exact counters of real builds on the embedded cloud, against the budgets
+  --fleets 20,100,400   databases of these builds
+  --real-fleet 2000   one build of so many databases on the embedded cloud: memory over time, rate, history
+  --targets 100,1000,10000   simulated targets, for growth and memory
+  --pairs 7           pairs of runs per comparison
+  --databases 400     databases per run
+  --concurrency 16    databases at once
+  --profiles zero,lan,wan
+`;
+
+/** @throws Error that says what is wrong with the arguments. */
+export function readBenchOptions(args: readonly string[]): BenchOptions {
+  const flags = ['help', 'counters'];
+  const { values } = parseArgs({
+    args: [...args],
+    allowPositionals: false,
+    options: Object.fromEntries(
+      Object.keys(benchOptionsSchema.shape).map((name) => [
+        name,
+        { type: flags.includes(name) ? ('boolean' as const) : ('string' as const) },
+      ]),
+    ),
+  });
+  const result = benchOptionsSchema.safeParse(values);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => `--${path.join('.')}: ${message}`);
+  throw new Error(`${problems.join('\n')}\n\n${usage}`);
+}
