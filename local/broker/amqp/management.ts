@@ -40,8 +40,9 @@ export interface ManagementDeps {
 
 /** Answers the requests that clients make of an entity beside sending and receiving. */
 export function createManagementHandler({ namespace, path, connection, newMessageId }: ManagementDeps): RequestHandler {
+  const address = `${path}/$management`; // which is what clients present a token for
   const receiving = (): Mailbox => {
-    connection.authorize(path, 'Listen');
+    connection.authorize(address, 'Listen');
     return namespace.mailboxOf(path);
   };
 
@@ -80,12 +81,12 @@ export function createManagementHandler({ namespace, path, connection, newMessag
       return messages.length === 0 ? noContent() : ok({ messages: messages.map(({ message }) => ({ message })) });
     },
     'com.microsoft:schedule-message'(body) {
-      connection.authorize(path, 'Send');
+      connection.authorize(address, 'Send');
       const messages = read(schedule, body).messages.map(({ message }) => toSent(message, newMessageId));
       return ok({ 'sequence-numbers': longs(namespace.intakeOf(path).schedule(messages)) });
     },
     'com.microsoft:cancel-scheduled-message'(body) {
-      connection.authorize(path, 'Send');
+      connection.authorize(address, 'Send');
       namespace.intakeOf(path).cancelScheduled(read(sequenceNumbers, body)['sequence-numbers']);
       return ok();
     },
