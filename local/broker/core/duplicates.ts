@@ -1,8 +1,10 @@
 /** Remembers message ids for a window of time, so that a resend after a lost answer is stored once. */
 export interface DuplicateWindow {
-  /** True when the id was seen within the window; otherwise remembers it. */
-  isDuplicate(messageId: string, nowMs: number): boolean;
-  entries(): Iterable<[messageId: string, seenAtMs: number]>;
+  has(messageId: string, nowMs: number): boolean;
+  /** Remembers the id; called once its message is stored, as otherwise a resend after a failure would be lost. */
+  add(messageId: string, nowMs: number): void;
+  /** What is still within the window. */
+  entries(nowMs: number): Iterable<[messageId: string, seenAtMs: number]>;
 }
 
 export function createDuplicateWindow(windowMs: number, seen: Iterable<[string, number]> = []): DuplicateWindow {
@@ -17,14 +19,18 @@ export function createDuplicateWindow(windowMs: number, seen: Iterable<[string, 
   };
 
   return {
-    isDuplicate(messageId, nowMs) {
-      forgetOld(nowMs);
+    has(messageId, nowMs) {
       const earlierMs = seenAtMs.get(messageId);
-      if (earlierMs !== undefined && earlierMs + windowMs > nowMs) return true;
+      return earlierMs !== undefined && earlierMs + windowMs > nowMs;
+    },
+    add(messageId, nowMs) {
+      forgetOld(nowMs);
       seenAtMs.delete(messageId);
       seenAtMs.set(messageId, nowMs);
-      return false;
     },
-    entries: () => seenAtMs.entries(),
+    entries(nowMs) {
+      forgetOld(nowMs);
+      return seenAtMs.entries();
+    },
   };
 }

@@ -93,47 +93,48 @@ export function createIntake(deps: IntakeDeps): Intake {
     waiting.set(message.sequenceNumber, { message, deadline });
   };
 
-  const schedule = (messages: readonly SentMessage[]): [JournalRecord[], () => void, number[]] => {
-    const scheduled = messages.map(({ content, scheduledForMs }) => ({
-      sequenceNumber: deps.takeSequenceNumber(),
-      dueMs: scheduledForMs ?? clock.nowMs(),
-      enqueuedAtMs: clock.nowMs(),
-      content,
-    }));
-    const records = scheduled.map(({ content, ...rest }): JournalRecord => ({
-      is: 'scheduled',
-      at: path,
-      ...rest,
-      ...contentRecord(content),
-    }));
-    return [records, () => scheduled.forEach(waitFor), scheduled.map((message) => message.sequenceNumber)];
+  const schedule = ({ content, scheduledForMs }: SentMessage, sequenceNumber: number): [JournalRecord, () => void] => {
+    const nowMs = clock.nowMs();
+    const message = { sequenceNumber, dueMs: scheduledForMs ?? nowMs, enqueuedAtMs: nowMs };
+    const record = { is: 'scheduled' as const, at: path, ...message, ...contentRecord(content) };
+    return [record, () => waitFor({ ...message, content })];
+  };
+
+  /** Takes in each message that is no duplicate; all of them become durable together, and only then visible. */
+  const takeIn = (
+    messages: readonly SentMessage[],
+    take: (message: SentMessage) => [JournalRecord, () => void],
+  ): void => {
+    const nowMs = clock.nowMs();
+    const ids = new Set<string>();
+    const records: JournalRecord[] = [];
+    const deeds: (() => void)[] = [];
+    for (const message of messages) {
+      const { messageId } = message.content;
+      if (deps.duplicates !== null && (ids.has(messageId) || deps.duplicates.has(messageId, nowMs))) continue;
+      ids.add(messageId);
+      const [record, deed] = take(message);
+      records.push(record);
+      deeds.push(deed);
+    }
+    deps.append(...records);
+    for (const id of ids) deps.duplicates?.add(id, nowMs);
+    for (const deed of deeds) deed();
   };
 
   return {
     send(messages) {
       const nowMs = clock.nowMs();
-      const records: JournalRecord[] = [];
-      const deeds: (() => void)[] = [];
-      for (const message of messages) {
-        if (deps.duplicates?.isDuplicate(message.content.messageId, nowMs) === true) continue;
-        if (message.scheduledForMs !== null && message.scheduledForMs > nowMs) {
-          const [scheduledRecords, put] = schedule([message]);
-          records.push(...scheduledRecords);
-          deeds.push(put);
-        } else {
-          const [record, put] = place(message.content, null);
-          records.push(record);
-          deeds.push(put);
-        }
-      }
-      deps.append(...records);
-      for (const deed of deeds) deed();
+      takeIn(messages, (message) => {
+        const isLater = message.scheduledForMs !== null && message.scheduledForMs > nowMs;
+        return isLater ? schedule(message, deps.takeSequenceNumber()) : place(message.content, null);
+      });
     },
     schedule(messages) {
-      const [records, put, sequenceNumbers] = schedule(messages);
-      deps.append(...records);
-      put();
-      return sequenceNumbers;
+      // A duplicate is acknowledged like any other, with a number under which there is nothing to cancel.
+      const numbers = new Map(messages.map((message) => [message, deps.takeSequenceNumber()]));
+      takeIn(messages, (message) => schedule(message, numbers.get(message) ?? deps.takeSequenceNumber()));
+      return [...numbers.values()];
     },
     cancelScheduled(sequenceNumbers) {
       const missing = sequenceNumbers.find((sequenceNumber) => !waiting.has(sequenceNumber));

@@ -304,7 +304,7 @@ export function createNamespace(deps: NamespaceDeps): Namespace {
         entities.delete(entity.path.toLowerCase());
       }
     },
-    snapshot: () => snapshotOf(entities.values()),
+    snapshot: () => snapshotOf(entities.values(), clock.nowMs()),
   };
   return namespace;
 }

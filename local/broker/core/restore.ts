@@ -60,7 +60,8 @@ export function applyRecord(state: RestoredState, record: JournalRecord): void {
       deletePath(state, record.path);
       break;
     case 'message': {
-      within(state.seen, record.sentTo, () => new Map<string, number>()).set(record.messageId, record.atMs);
+      // One with a number of its own was scheduled, or is in a compacted journal: its id was noted then.
+      if (record.enqueuedSequenceNumber === null) noteSeen(state, record.sentTo, record.messageId, record.atMs);
       const content = contentOf(record);
       for (const [path, sequenceNumber, changed] of record.copies) {
         putMessage(state, path, {
@@ -97,7 +98,7 @@ export function applyRecord(state: RestoredState, record: JournalRecord): void {
     }
     case 'scheduled': {
       const { sequenceNumber, dueMs, enqueuedAtMs } = record;
-      within(state.seen, record.at, () => new Map<string, number>()).set(record.messageId, enqueuedAtMs);
+      noteSeen(state, record.at, record.messageId, enqueuedAtMs);
       within(state.scheduled, record.at, () => new Map<number, ScheduledMessage>()).set(sequenceNumber, {
         sequenceNumber,
         dueMs,
@@ -120,9 +121,15 @@ export function applyRecord(state: RestoredState, record: JournalRecord): void {
       raise(mailboxOf(state, record.in), record.value);
       break;
     case 'seen':
-      for (const [id, atMs] of record.ids) within(state.seen, record.at, () => new Map<string, number>()).set(id, atMs);
+      for (const [id, atMs] of record.ids) noteSeen(state, record.at, id, atMs);
       break;
   }
+}
+
+function noteSeen(state: RestoredState, path: string, messageId: string, atMs: number): void {
+  const seen = within(state.seen, path, () => new Map<string, number>());
+  seen.delete(messageId); // so that it moves to the end, as the map is in order of time
+  seen.set(messageId, atMs);
 }
 
 function deletePath(state: RestoredState, path: string): void {

@@ -4,7 +4,7 @@ import { type Queue, type Topic } from './namespace';
 import { type JournalRecord, storeProperties } from './records';
 
 /** The records that add up to the present state of all entities: what a compacted journal holds. */
-export function* snapshotOf(entities: Iterable<Queue | Topic>): Iterable<JournalRecord> {
+export function* snapshotOf(entities: Iterable<Queue | Topic>, nowMs: number): Iterable<JournalRecord> {
   for (const entity of entities) {
     const { path } = entity;
     if (entity.kind === 'queue') {
@@ -22,7 +22,7 @@ export function* snapshotOf(entities: Iterable<Queue | Topic>): Iterable<Journal
       yield { is: 'scheduled', at: path, ...rest, ...contentRecord(content) };
     }
     // In chunks, so that no line of the journal grows with the number of messages.
-    const ids = [...(entity.duplicates?.entries() ?? [])];
+    const ids = [...(entity.duplicates?.entries(nowMs) ?? [])];
     for (let from = 0; from < ids.length; from += 1_000) {
       yield { is: 'seen', at: path, ids: ids.slice(from, from + 1_000) };
     }
