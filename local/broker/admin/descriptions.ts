@@ -75,7 +75,6 @@ export function describeRule({ name, filter }: Rule): Record<string, XmlValue> {
           '@i:type': 'SqlFilter',
           SqlExpression: filter.expression,
           CompatibilityLevel: 20,
-          Parameters: filter.parameters === undefined ? null : toKeyValues(filter.parameters),
         }
       : {
           '@i:type': 'CorrelationFilter',
@@ -116,8 +115,8 @@ export function readRule(name: string, fields: Fields): Rule {
   if (recordOf(fields.Action).SqlExpression !== undefined) throw notSupported('the SqlExpression of a rule action');
   const sqlExpression = text(filter.SqlExpression);
   if (sqlExpression !== undefined) {
-    const parameters = fromKeyValues(filter.Parameters);
-    return parse(ruleSchema, { name, filter: { kind: 'sql', expression: sqlExpression, parameters } });
+    if (fromKeyValues(filter.Parameters) !== undefined) throw notSupported('parameters of a SQL filter');
+    return parse(ruleSchema, { name, filter: { kind: 'sql', expression: sqlExpression } });
   }
   return parse(ruleSchema, {
     name,

@@ -112,14 +112,8 @@ function route(namespace: Namespace, request: AdminRequest): Answer {
   }
   const subscription = /^(.+)\/subscriptions(?:\/([^/]+))?$/i.exec(path);
   if (subscription !== null) return routeSubscription(namespace, subscription[1] ?? '', subscription[2], request);
-  if (path === '$namespaceinfo') {
-    const info = { MessagingSKU: 'Standard', Name: 'sqlfleet', CreatedTime: created, ModifiedTime: created };
-    return { status: 200, root: 'entry', content: entry(urlOf(request, 'sqlfleet'), { NamespaceInfo: info }) };
-  }
   return routeEntity(namespace, request);
 }
-
-const created = '2020-01-01T00:00:00Z';
 
 function routeEntity(namespace: Namespace, request: AdminRequest): Answer {
   const { path, method } = request;

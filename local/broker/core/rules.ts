@@ -7,7 +7,7 @@ export type CompiledRule = (properties: FilterableProperties) => boolean;
 
 /** @throws BrokerError naming what the filter contains that is not understood. */
 export function compileRule({ filter }: Rule): CompiledRule {
-  if (filter.kind === 'sql') return compileSqlFilter(filter.expression, filter.parameters ?? {});
+  if (filter.kind === 'sql') return compileSqlFilter(filter.expression);
   const { kind: _kind, applicationProperties = {}, ...rest } = filter;
   const expectedSystem = Object.entries(rest).filter(([, value]) => value !== undefined);
   const expectedApplication = Object.entries(applicationProperties);

@@ -1,9 +1,10 @@
 import { BrokerError, conditions } from './errors';
-import { type FilterableProperties, type Properties, type PropertyValue } from './message';
+import { type FilterableProperties, type PropertyValue } from './message';
 
 /**
- * The SQL filter language of subscription rules, as the service documents it: comparisons, LIKE, IN, EXISTS, IS NULL,
- * arithmetic, AND, OR, NOT, with SQL's third truth value for what a missing property leaves open.
+ * The SQL filter language of subscription rules as far as filters are made of comparisons: =, <>, <, LIKE, IN, EXISTS,
+ * IS NULL, AND, OR, NOT, with SQL's third truth value for what a missing property leaves open. Arithmetic, parameters
+ * and functions are refused.
  */
 
 /** `undefined` is unknown: a missing property, and whatever is computed from one. */
@@ -11,13 +12,13 @@ type Value = PropertyValue | undefined;
 type Expression = (properties: FilterableProperties) => Value;
 
 interface Token {
-  kind: 'name' | 'quoted' | 'string' | 'number' | 'parameter' | 'symbol' | 'end';
+  kind: 'name' | 'quoted' | 'string' | 'number' | 'symbol' | 'end';
   text: string;
   at: number;
 }
 
 const tokenPattern =
-  /\s*(?:(?<string>'(?:[^']|'')*')|(?<number>(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)|(?<quoted>\[(?:[^\]]|\]\])*\]|"(?:[^"]|"")*")|(?<parameter>@\w+)|(?<name>[a-z_]\w*)|(?<symbol><=|>=|<>|!=|[-+*\/%=<>(),.]))/iy;
+  /\s*(?:(?<string>'(?:[^']|'')*')|(?<number>-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)|(?<quoted>\[(?:[^\]]|\]\])*\]|"(?:[^"]|"")*")|(?<name>[a-z_]\w*)|(?<symbol><=|>=|<>|!=|[=<>(),.]))/iy;
 
 const systemProperties: Record<string, string> = {
   messageid: 'messageId',
@@ -32,11 +33,8 @@ const systemProperties: Record<string, string> = {
 };
 
 /** @throws BrokerError saying where the expression stops being understood. */
-export function compileSqlFilter(
-  expression: string,
-  parameters: Properties,
-): (properties: FilterableProperties) => boolean {
-  const compiled = parse(tokenize(expression), parameters, expression);
+export function compileSqlFilter(expression: string): (properties: FilterableProperties) => boolean {
+  const compiled = parse(tokenize(expression), expression);
   return (properties) => compiled(properties) === true;
 }
 
@@ -47,7 +45,7 @@ function tokenize(text: string): Token[] {
     const at = pattern.lastIndex;
     const groups = pattern.exec(text)?.groups;
     if (groups === undefined) throw notUnderstood(text, at);
-    for (const kind of ['string', 'number', 'quoted', 'parameter', 'name', 'symbol'] as const) {
+    for (const kind of ['string', 'number', 'quoted', 'name', 'symbol'] as const) {
       const found = groups[kind];
       if (found !== undefined) tokens.push({ kind, text: found, at });
     }
@@ -56,7 +54,7 @@ function tokenize(text: string): Token[] {
   return tokens;
 }
 
-function parse(tokens: readonly Token[], parameters: Properties, source: string): Expression {
+function parse(tokens: readonly Token[], source: string): Expression {
   let position = 0;
   const peek = (): Token => tokens[position] ?? { kind: 'end', text: '', at: source.length };
   const next = (): Token => {
@@ -104,10 +102,10 @@ function parse(tokens: readonly Token[], parameters: Properties, source: string)
       expect(')');
       return (properties) => property(properties) !== undefined;
     }
-    const left = sum();
+    const left = operand();
     const comparison = accept('=', '<>', '!=', '<=', '>=', '<', '>');
     if (comparison !== undefined) {
-      const right = sum();
+      const right = operand();
       return (properties) => compare(comparison, left(properties), right(properties));
     }
     if (accept('IS') !== undefined) {
@@ -118,14 +116,13 @@ function parse(tokens: readonly Token[], parameters: Properties, source: string)
     const negated = accept('NOT') !== undefined;
     const positive = (test: Expression): Expression => (negated ? (properties) => not(test(properties)) : test);
     if (accept('LIKE') !== undefined) {
-      const pattern = sum();
-      const escape = accept('ESCAPE') === undefined ? undefined : sum();
-      return positive((properties) => like(left(properties), pattern(properties), escape?.(properties)));
+      const pattern = operand();
+      return positive((properties) => like(left(properties), pattern(properties)));
     }
     if (accept('IN') !== undefined) {
       expect('(');
-      const choices = [sum()];
-      while (accept(',') !== undefined) choices.push(sum());
+      const choices = [operand()];
+      while (accept(',') !== undefined) choices.push(operand());
       expect(')');
       return positive((properties) =>
         choices.map((choice) => compare('=', left(properties), choice(properties))).reduce(or),
@@ -135,26 +132,11 @@ function parse(tokens: readonly Token[], parameters: Properties, source: string)
     return left;
   };
 
-  const arithmetic = (operand: () => Expression, ...symbols: string[]): Expression => {
-    let left = operand();
-    for (let symbol = accept(...symbols); symbol !== undefined; symbol = accept(...symbols)) {
-      const [a, b, operation] = [left, operand(), symbol];
-      left = (properties) => calculate(operation, a(properties), b(properties));
-    }
-    return left;
-  };
-  const sum = (): Expression => arithmetic(product, '+', '-');
-  const product = (): Expression => arithmetic(operand, '*', '/', '%');
-
   const operand = (): Expression => {
     if (accept('(') !== undefined) {
       const inner = either();
       expect(')');
       return inner;
-    }
-    if (accept('-') !== undefined) {
-      const inner = operand();
-      return (properties) => calculate('-', 0, inner(properties));
     }
     if (accept('TRUE') !== undefined) return () => true;
     if (accept('FALSE') !== undefined) return () => false;
@@ -165,9 +147,6 @@ function parse(tokens: readonly Token[], parameters: Properties, source: string)
         return constant(token.text.slice(1, -1).replaceAll("''", "'"));
       case 'number':
         return constant(Number(token.text));
-      case 'parameter':
-        if (!(token.text in parameters)) throw notUnderstood(source, token.at);
-        return constant(parameters[token.text]);
       case 'name':
       case 'quoted':
         return property(token);
@@ -230,33 +209,9 @@ function comparable(value: Value): string | number | boolean | null {
   return value instanceof Date ? value.getTime() : (value ?? null);
 }
 
-function calculate(operator: string, a: Value, b: Value): Value {
-  if (operator === '+' && typeof a === 'string' && typeof b === 'string') return a + b;
-  if (typeof a !== 'number' || typeof b !== 'number') return undefined;
-  switch (operator) {
-    case '+':
-      return a + b;
-    case '-':
-      return a - b;
-    case '*':
-      return a * b;
-    case '/':
-      return b === 0 ? undefined : a / b;
-    default:
-      return b === 0 ? undefined : a % b;
-  }
-}
-
-function like(value: Value, pattern: Value, escape: Value): Value {
+function like(value: Value, pattern: Value): Value {
   if (typeof value !== 'string' || typeof pattern !== 'string') return undefined;
-  let expression = '';
-  for (let index = 0; index < pattern.length; index += 1) {
-    const character = pattern.charAt(index);
-    if (character === escape) expression += escapeForRegExp(pattern.charAt((index += 1)));
-    else if (character === '%') expression += '.*';
-    else if (character === '_') expression += '.';
-    else expression += escapeForRegExp(character);
-  }
+  const expression = escapeForRegExp(pattern).replaceAll('%', '.*').replaceAll('_', '.');
   return new RegExp(`^${expression}$`, 's').test(value);
 }
 

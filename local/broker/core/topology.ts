@@ -45,7 +45,6 @@ const correlationFilter = z.strictObject({
 const sqlFilter = z.strictObject({
   kind: z.literal('sql'),
   expression: z.string().max(1_024),
-  parameters: z.record(z.string(), propertyValue).optional(),
 });
 
 export const ruleSchema = z.strictObject({
