@@ -25,4 +25,4 @@ export function resolveConnection(name: string, settings: AppSettings): Connecti
  * How the SDKs behave on faults. Their defaults (60 s time-out, 30 s delay) would keep a trigger silent for half a
  * minute after the broker is back.
  */
-export const retryOptions = { timeoutInMs: 10_000, maxRetries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };
+export const retryOptions = { timeoutInMs: 5_000, maxRetries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+import { Socket } from 'node:net';
 import {
   isServiceBusError,
   ServiceBusClient,
@@ -6,6 +8,7 @@ import {
   type ServiceBusReceiverOptions,
   type ServiceBusSessionReceiver,
 } from '@azure/service-bus';
+import { z } from 'zod';
 import { type Clock } from '../../../lib/platform/clock';
 import { messageOf } from '../../../lib/platform/errors';
 import { type HostFunction, type ServiceBusTrigger } from '../app/bindings';
@@ -58,8 +61,11 @@ export function createServiceBusListener(
   const report = (error: unknown): void => faults.failed(messageOf(error));
   const stopping = new AbortController();
   const abortSignal = stopping.signal;
+  // One signal for all receivers: Node would take so many listeners for a leak.
+  setMaxListeners(0, abortSignal);
+  /** Whatever is between taking a session or message and giving it back. */
+  const busy = new Set<Promise<void>>();
   let client: ServiceBusClient | undefined;
-  let workers: Promise<unknown> = Promise.resolve();
 
   /** Runs the function and settles; throws only when settling failed. */
   async function handle(
@@ -98,11 +104,14 @@ export function createServiceBusListener(
     }
   }
 
-  /** Takes the next free session, and serves it until it has been empty for `sessionIdleTimeout`. */
   async function serveNextSession(open: ServiceBusClient): Promise<void> {
     const receiver = await acceptSession(open);
     faults.recovered();
-    if (receiver === null) return;
+    if (receiver !== null) await whileBusy(serveSession(receiver));
+  }
+
+  /** Serves a session until it has been empty for `sessionIdleTimeout`. */
+  async function serveSession(receiver: ServiceBusSessionReceiver): Promise<void> {
     const lock = lockOfSession(receiver);
     try {
       while (!abortSignal.aborted) {
@@ -134,6 +143,11 @@ export function createServiceBusListener(
     }
   }
 
+  async function whileBusy(work: Promise<void>): Promise<void> {
+    busy.add(work);
+    await work.finally(() => busy.delete(work));
+  }
+
   async function work(serve: () => Promise<void>): Promise<void> {
     while (!abortSignal.aborted) {
       try {
@@ -150,19 +164,24 @@ export function createServiceBusListener(
     async start() {
       const open = createClient(connection);
       client = open;
-      const serve = trigger.sessions ? serveNextSession : serveMessages;
+      const serve = trigger.sessions ? () => serveNextSession(open) : () => whileBusy(serveMessages(open));
       const concurrency = trigger.sessions
         ? serviceBus.maxConcurrentSessions
         : trigger.cardinality === 'many'
           ? 1
           : serviceBus.maxConcurrentCalls;
-      workers = Promise.all(Array.from({ length: concurrency }, () => work(() => serve(open))));
+      for (let worker = 0; worker < concurrency; worker += 1) void work(serve);
     },
     async stop() {
       stopping.abort();
-      await workers;
+      await Promise.allSettled(busy);
     },
-    close: async () => client?.close(),
+    async close() {
+      stopping.abort();
+      if (client === undefined) return;
+      if (trigger.sessions) await cutConnection(client);
+      await client.close();
+    },
   };
 }
 
@@ -170,6 +189,23 @@ function createClient(connection: Connection): ServiceBusClient {
   return 'connectionString' in connection
     ? new ServiceBusClient(connection.connectionString, { retryOptions })
     : new ServiceBusClient(connection.fullyQualifiedNamespace, connection.credential, { retryOptions });
+}
+
+const internals = z.object({
+  _connectionContext: z.object({ connection: z.object({ _connection: z.object({ socket: z.instanceof(Socket) }) }) }),
+});
+
+/**
+ * The SDK knows no way to give up the wait for a session: neither its abort signal nor closing the client ends it, and
+ * for a minute it would keep the process alive. Only a connection that breaks does.
+ */
+async function cutConnection(client: ServiceBusClient): Promise<void> {
+  const socket = internals.safeParse(client).data?._connectionContext.connection._connection.socket;
+  if (socket === undefined || socket.destroyed) return;
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  // With an error: the AMQP library under the SDK does not look at a socket that just closes.
+  socket.destroy(new Error('the host stops'));
+  await closed;
 }
 
 function lockOfSession(receiver: ServiceBusSessionReceiver): RenewableLock {
