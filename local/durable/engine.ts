@@ -55,6 +55,8 @@ export interface LocalDurableEngine extends DurableEngine {
   exportHistory(instanceId: string): RecordedHistory | null;
   /** Null when the instance is unknown. */
   counters(instanceId: string): InstanceCounters | null;
+  /** Of every instance, by its id. */
+  allCounters(): Record<string, InstanceCounters>;
 }
 
 /** The Durable engine of the embedded cloud. See README.md beside this file. */
@@ -224,5 +226,9 @@ export function createDurableEngine(deps: DurableEngineDeps): LocalDurableEngine
       const instance = store.instances.get(instanceId);
       return instance === undefined ? null : { ...instance.counters };
     },
+    allCounters: () =>
+      Object.fromEntries(
+        [...store.instances.values()].map(({ instanceId, counters }) => [instanceId, { ...counters }]),
+      ),
   };
 }

@@ -153,6 +153,14 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   const hostJsonFile = join(appFolder, 'host.json');
   const log = createHostLog(options.verbose);
   const app = await loadApp({ folder: appFolder });
+  const durable = createDurableEngine({
+    ...readDurableSettings(JSON.parse(readFileSync(hostJsonFile, 'utf8'))),
+    journalPath: join(state, 'durable', 'instances.jsonl'),
+    clock,
+    newId: randomUUID,
+    log: (level, message) => log.durable(level, message),
+    systemKey: secrets.systemKey,
+  });
   const host = createFunctionsHost({
     app,
     hostJsonFile,
@@ -160,14 +168,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     stateFolder: join(state, 'host'),
     keys: { master: secrets.masterKey, function: secrets.functionKey, system: secrets.systemKey },
     port: httpPort,
-    durable: createDurableEngine({
-      ...readDurableSettings(JSON.parse(readFileSync(hostJsonFile, 'utf8'))),
-      journalPath: join(state, 'durable', 'instances.jsonl'),
-      clock,
-      newId: randomUUID,
-      log: (level, message) => log.durable(level, message),
-      systemKey: secrets.systemKey,
-    }),
+    durable,
     clock,
     newId: randomUUID,
     log: log.host,
@@ -198,6 +199,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         counters: () => blobs.counters(),
         resetCounters: () => blobs.resetCounters(),
       },
+      durable: { counters: () => durable.allCounters() },
     }),
     (part) => part.stop(),
   );

@@ -151,6 +151,7 @@ describe('continueAsNew', () => {
     const counters = hub.engine.counters(id);
     expect(counters).toMatchObject({ generations: 50, maximumHistoryEvents: counters?.historyEvents });
     expect(counters?.historyEvents).toBeLessThan(12);
+    expect(hub.engine.allCounters()).toMatchObject({ [id]: counters });
   });
 
   it('loses no event that comes between two generations of an eternal orchestration', async () => {
