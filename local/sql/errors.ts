@@ -13,6 +13,10 @@ export class SqlError extends Error {
       procedure?: string;
       /** What SQL Server does beyond ending the statement; decides whether the batch goes on. */
       scope?: ErrorScope;
+      /** By RAISERROR, which XACT_ABORT does not look at. */
+      raised?: boolean;
+      /** The second message that SQL Server sends behind some errors. */
+      followedBy?: { number: number; message: string; state: number };
     } = {},
   ) {
     super(message);

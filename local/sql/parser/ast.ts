@@ -377,7 +377,7 @@ export type StatementBody =
   | { kind: 'createIndex'; path: Path; index: IndexClause; dropExisting: boolean }
   | { kind: 'dropIndex'; indexes: { name: string; path: Path }[]; ifExists: boolean }
   | { kind: 'alterIndex'; name: string | null; path: Path; action: 'rebuild' | 'disable' | 'other' }
-  | { kind: 'createModule'; definition: ModuleDefinition; mode: 'create' | 'alter' | 'createOrAlter' }
+  | { kind: 'createModule'; definition: ModuleDefinition; mode: 'create' | 'alter' | 'createOrAlter'; source: string }
   | { kind: 'triggerState'; names: Path[]; table: Path; enabled: boolean }
   | { kind: 'createSchema'; name: string; owner: string | null }
   | { kind: 'alterSchema'; schema: string; path: Path }

@@ -17,7 +17,7 @@ export function parseModule(cursor: Cursor, mode: CreateModule['mode']): CreateM
         : cursor.accept('TRIGGER')
           ? parseTrigger(cursor)
           : null;
-  return definition && { kind: 'createModule', definition, mode };
+  return definition && { kind: 'createModule', definition, mode, source: cursor.source };
 }
 
 const empty = {

@@ -253,16 +253,16 @@ export function parseIndexRest(
 
 /** What follows `ALTER TABLE name`. */
 export function parseAlterTable(cursor: Cursor): AlterTableAction {
-  let check = true;
-  if (cursor.accept('WITH', 'NOCHECK')) check = false;
-  else cursor.accept('WITH', 'CHECK');
+  // New constraints look at the rows that exist; those that are enabled again do not, unless asked to.
+  const noCheck = cursor.accept('WITH', 'NOCHECK');
+  const withCheck = !noCheck && cursor.accept('WITH', 'CHECK');
   if (cursor.accept('ADD')) {
     const body: TableBody = { columns: [], constraints: [], indexes: [] };
     do {
       cursor.accept('ADD');
       parseTableElement(cursor, body);
     } while (cursor.accept(','));
-    return { kind: 'add', body, check };
+    return { kind: 'add', body, check: !noCheck };
   }
   if (cursor.accept('ALTER', 'COLUMN')) return parseAlterColumn(cursor);
   if (cursor.accept('DROP')) return parseDrop(cursor);
@@ -270,7 +270,7 @@ export function parseAlterTable(cursor: Cursor): AlterTableAction {
     const enabled = cursor.next().upper === 'CHECK';
     cursor.expect('CONSTRAINT');
     const names = cursor.accept('ALL') ? [] : cursor.list(() => cursor.name());
-    return { kind: 'constraintState', names, enabled, check };
+    return { kind: 'constraintState', names, enabled, check: withCheck };
   }
   if (cursor.is('ENABLE', 'TRIGGER') || cursor.is('DISABLE', 'TRIGGER')) {
     const enabled = cursor.next().upper === 'ENABLE';

@@ -1,0 +1,279 @@
+import { notSupported, SqlError } from '../errors';
+import { convert } from '../emitter/convert';
+import { value } from '../emitter/functions';
+import { pgType, type Typed } from '../emitter/typed';
+import { type Expression, type OrderItem, type Window } from '../parser/ast';
+import { type Environment } from './environment';
+import { bindExpression } from './expressions';
+import { type Scope } from './scope';
+import {
+  bigint,
+  decimal,
+  digitsOf,
+  familyOf,
+  float,
+  int,
+  isNumeric,
+  isWide,
+  longer,
+  lengthOf,
+  nvarchar,
+  typeName,
+  varchar,
+} from './types';
+
+type Call = Extract<Expression, { kind: 'call' }>;
+
+const aggregates = new Set([
+  'COUNT',
+  'COUNT_BIG',
+  'SUM',
+  'AVG',
+  'MIN',
+  'MAX',
+  'STRING_AGG',
+  'STDEV',
+  'STDEVP',
+  'VAR',
+  'VARP',
+  'CHECKSUM_AGG',
+  'GROUPING',
+  'APPROX_COUNT_DISTINCT',
+]);
+const rankings = new Set([
+  'ROW_NUMBER',
+  'RANK',
+  'DENSE_RANK',
+  'NTILE',
+  'LAG',
+  'LEAD',
+  'FIRST_VALUE',
+  'LAST_VALUE',
+  'PERCENT_RANK',
+  'CUME_DIST',
+]);
+
+export const isAggregate = (upper: string, call: Call): boolean =>
+  aggregates.has(upper) || rankings.has(upper) || (call.star && call.path.length === 1);
+
+/** Whether an expression aggregates its SELECT: COUNT(*) does, COUNT(*) OVER () does not. */
+export function containsAggregate(expression: Expression): boolean {
+  switch (expression.kind) {
+    case 'call':
+      if (
+        expression.path.length === 1 &&
+        expression.over === null &&
+        aggregates.has(expression.path[0]?.toUpperCase() ?? '')
+      )
+        return true;
+      return (
+        expression.args.some(containsAggregate) ||
+        (expression.over?.orderBy.some(({ expression: inner }) => containsAggregate(inner)) ?? false)
+      );
+    case 'negate':
+    case 'bitNot':
+    case 'plus':
+    case 'cast':
+    case 'collate':
+      return containsAggregate(expression.operand);
+    case 'binary':
+      return containsAggregate(expression.left) || containsAggregate(expression.right);
+    case 'case':
+    case 'searchedCase':
+      return (
+        expression.whens.some(({ then, when }) => containsAggregate(then) || conditionAggregates(when)) ||
+        (expression.otherwise !== null && containsAggregate(expression.otherwise)) ||
+        (expression.kind === 'case' && expression.input !== null && containsAggregate(expression.input))
+      );
+    default:
+      return false;
+  }
+}
+
+/** Looks into the expressions of a condition, whatever its shape. */
+function conditionAggregates(node: object): boolean {
+  return Object.values(node).some((part: unknown) => {
+    if (typeof part !== 'object' || part === null || 'body' in part) return false;
+    if ('kind' in part && part.kind === 'call' && 'path' in part && Array.isArray(part.path)) {
+      const [name]: unknown[] = part.path;
+      if (typeof name === 'string' && aggregates.has(name.toUpperCase()) && 'over' in part && part.over === null)
+        return true;
+    }
+    return conditionAggregates(part);
+  });
+}
+
+export function bindAggregate(name: string, call: Call, scope: Scope, environment: Environment): Typed {
+  const { grouping } = scope;
+  const inside = call.over === null ? grouping : null;
+  if (inside !== null) inside.insideAggregate++;
+  const args = call.args.map((arg) => bindExpression(arg, scope, environment));
+  if (inside !== null) inside.insideAggregate--;
+  const over = call.over === null ? '' : ` OVER (${windowText(call.over, scope, environment)})`;
+  if (rankings.has(name) && call.over === null) {
+    throw new SqlError(10753, `The function '${name}' must have an OVER clause.`, {
+      severity: 15,
+      line: call.line,
+      scope: 'scope',
+    });
+  }
+  if (
+    (name === 'ROW_NUMBER' || name === 'RANK' || name === 'DENSE_RANK' || name === 'NTILE') &&
+    call.over?.orderBy.length === 0
+  ) {
+    throw new SqlError(4112, `The function '${name}' must have an OVER clause with ORDER BY.`, {
+      severity: 15,
+      line: call.line,
+      scope: 'scope',
+    });
+  }
+  return emit(name, call, args, over, scope, environment);
+}
+
+function emit(name: string, call: Call, args: Typed[], over: string, scope: Scope, environment: Environment): Typed {
+  const { line } = call;
+  const [arg] = args;
+  const distinct = call.distinct ? 'DISTINCT ' : '';
+  if (name === 'COUNT' || name === 'COUNT_BIG') {
+    const what = call.star
+      ? '*'
+      : distinct + (arg === undefined ? '*' : arg.isNull === true ? 'NULL' : comparableForGrouping(arg));
+    return value(`count(${what})${over}${name === 'COUNT' ? '::int4' : ''}`, name === 'COUNT' ? int : bigint, false);
+  }
+  if (['ROW_NUMBER', 'RANK', 'DENSE_RANK'].includes(name))
+    return value(`${name.toLowerCase()}()${over}`, bigint, false);
+  if (name === 'PERCENT_RANK' || name === 'CUME_DIST') return value(`${name.toLowerCase()}()${over}`, float, false);
+  if (arg === undefined)
+    throw new SqlError(174, `The ${name.toLowerCase()} function requires 1 argument(s).`, {
+      severity: 15,
+      line,
+      scope: 'scope',
+    });
+  const invalid = (): SqlError =>
+    new SqlError(8117, `Operand data type ${typeName(arg.type)} is invalid for ${name.toLowerCase()} operator.`, {
+      line,
+      scope: 'scope',
+    });
+  switch (name) {
+    case 'NTILE':
+      return value(`ntile(${arg.sql})${over}`, bigint, false);
+    case 'LAG':
+    case 'LEAD': {
+      const [, offset, otherwise] = args;
+      const rest =
+        offset === undefined
+          ? ''
+          : `, ${offset.sql}${otherwise === undefined ? '' : `, ${convert(otherwise, arg.type, { explicit: true })}`}`;
+      return {
+        ...arg,
+        sql: `${name.toLowerCase()}(${arg.sql}${rest})${over}`,
+        nullable: true,
+        trimmed: undefined,
+        constant: undefined,
+      };
+    }
+    case 'FIRST_VALUE':
+    case 'LAST_VALUE':
+      return {
+        ...arg,
+        sql: `${name.toLowerCase()}(${arg.sql})${over}`,
+        nullable: true,
+        trimmed: undefined,
+        constant: undefined,
+      };
+    case 'MIN':
+    case 'MAX': {
+      if (arg.type.name === 'bit' || arg.type.name === 'text' || arg.type.name === 'ntext') throw invalid();
+      const collated =
+        familyOf(arg.type) === 'string'
+          ? `${arg.sql} COLLATE ${arg.collation ?? 'tsql.ci'}`
+          : arg.type.name === 'uniqueidentifier'
+            ? `(${arg.sql})::text`
+            : arg.sql;
+      const back = arg.type.name === 'uniqueidentifier' ? '::uuid' : '';
+      return {
+        ...arg,
+        sql: `${name.toLowerCase()}(${collated})${over}${back}`,
+        nullable: true,
+        trimmed: undefined,
+        constant: undefined,
+        identity: false,
+      };
+    }
+    case 'SUM':
+    case 'AVG': {
+      if (!isNumeric(arg.type) || arg.type.name === 'bit') throw invalid();
+      const type = sumType(name, arg);
+      const sum = `${name.toLowerCase()}(${distinct}${arg.sql})${over}`;
+      return value(
+        familyOf(type) === 'integer' && name === 'AVG' ? `trunc(${sum})::${pgType(type)}` : `(${sum})::${pgType(type)}`,
+        type,
+      );
+    }
+    case 'STRING_AGG': {
+      const [, separator] = args;
+      const order = call.orderWithin.length > 0 ? ` ORDER BY ${orderText(call.orderWithin, scope, environment)}` : '';
+      const text = familyOf(arg.type) === 'string' ? arg.sql : convert(arg, nvarchar('max'), { explicit: true });
+      const wide = isWide(arg.type);
+      const length = familyOf(arg.type) === 'string' ? longer(lengthOf(arg.type), wide ? 4000 : 8000) : 4000;
+      return {
+        ...value(
+          `string_agg(${text}, ${separator?.sql ?? "''"}${order})`,
+          wide || familyOf(arg.type) !== 'string' ? nvarchar(length) : varchar(length),
+        ),
+        collation: arg.collation,
+      };
+    }
+    case 'STDEV':
+    case 'STDEVP':
+    case 'VAR':
+    case 'VARP': {
+      const functions = { STDEV: 'stddev_samp', STDEVP: 'stddev_pop', VAR: 'var_samp', VARP: 'var_pop' } as const;
+      return value(`${functions[name]}(${distinct}(${arg.sql})::float8)${over}`, float);
+    }
+    default:
+      throw notSupported(`the aggregate ${name}`, line);
+  }
+}
+
+function sumType(name: 'SUM' | 'AVG', arg: Typed): Typed['type'] {
+  const { type } = arg;
+  switch (familyOf(type)) {
+    case 'integer':
+      return type.name === 'bigint' ? type : int;
+    case 'float':
+      return float;
+    default: {
+      if (type.name === 'money' || type.name === 'smallmoney') return { name: 'money' };
+      const [, scale] = digitsOf(type);
+      return decimal(38, name === 'AVG' ? Math.max(6, scale) : scale);
+    }
+  }
+}
+
+const comparableForGrouping = (arg: Typed): string =>
+  familyOf(arg.type) === 'string' ? `${arg.sql} COLLATE ${arg.collation ?? 'tsql.ci'}` : arg.sql;
+
+function windowText(window: Window, scope: Scope, environment: Environment): string {
+  const parts: string[] = [];
+  if (window.partitionBy.length > 0) {
+    parts.push(
+      `PARTITION BY ${window.partitionBy.map((item) => comparableForGrouping(bindExpression(item, scope, environment))).join(', ')}`,
+    );
+  }
+  if (window.orderBy.length > 0) parts.push(`ORDER BY ${orderText(window.orderBy, scope, environment)}`);
+  if (window.frame !== '') parts.push(window.frame);
+  return parts.join(' ');
+}
+
+/** NULL sorts first in T-SQL. */
+export const direction = (item: OrderItem): string => (item.descending ? 'DESC NULLS LAST' : 'ASC NULLS FIRST');
+
+function orderText(items: readonly OrderItem[], scope: Scope, environment: Environment): string {
+  return items
+    .map((item) => {
+      const typed = bindExpression(item.expression, scope, environment);
+      return `${typed.isNull === true ? 'NULL::int4' : comparableForGrouping(typed)} ${direction(item)}`;
+    })
+    .join(', ');
+}

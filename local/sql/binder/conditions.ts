@@ -1,0 +1,182 @@
+import { SqlError } from '../errors';
+import { convert } from '../emitter/convert';
+import { hole } from '../emitter/holes';
+import { quote, type Collation, type Typed } from '../emitter/typed';
+import { type CompareOperator, type Condition, type Expression } from '../parser/ast';
+import { type Environment } from './environment';
+import { bindExpression } from './expressions';
+import { bindQuery } from './query';
+import { type Scope } from './scope';
+import { checkImplicit, commonType, familyOf, isWide, nvarchar, typeName } from './types';
+
+/** PostgreSQL text of a search condition. */
+export function bindCondition(condition: Condition, scope: Scope, environment: Environment): string {
+  const bind = (expression: Expression): Typed => bindExpression(expression, scope, environment);
+  const nested = (inner: Condition): string => bindCondition(inner, scope, environment);
+  const { line } = condition;
+  switch (condition.kind) {
+    case 'and':
+    case 'or':
+      return `(${nested(condition.left)} ${condition.kind.toUpperCase()} ${nested(condition.right)})`;
+    case 'not':
+      return `(NOT ${nested(condition.operand)})`;
+    case 'compare':
+      return compare(condition.operator, bind(condition.left), bind(condition.right), line);
+    case 'isNull':
+      return `(${bind(condition.operand).sql} IS ${condition.negated ? 'NOT ' : ''}NULL)`;
+    case 'between': {
+      const operand = bind(condition.operand);
+      const low = compare('>=', operand, bind(condition.low), line);
+      const high = compare('<=', operand, bind(condition.high), line);
+      return negate(`(${low} AND ${high})`, condition.negated);
+    }
+    case 'in': {
+      const operand = bind(condition.operand);
+      return negate(
+        `(${condition.list.map((item) => compare('=', operand, bind(item), line)).join(' OR ')})`,
+        condition.negated,
+      );
+    }
+    case 'inQuery': {
+      const [operand, query] = quantified(bind(condition.operand), condition.query, scope, environment, line);
+      return negate(`(${operand} IN ${query})`, condition.negated);
+    }
+    case 'quantified': {
+      const [operand, query] = quantified(bind(condition.operand), condition.query, scope, environment, line);
+      return `(${operand} ${condition.operator} ${condition.quantifier === 'any' ? 'ANY' : 'ALL'} ${query})`;
+    }
+    case 'like':
+      return negate(
+        like(bind(condition.operand), bind(condition.pattern), condition.escape && bind(condition.escape), line),
+        condition.negated,
+      );
+    case 'exists':
+      return `EXISTS (${bindQuery(condition.query, scope, environment, { exists: true }).sql})`;
+    case 'updated':
+      return hole(`updated:${condition.column}`);
+  }
+}
+
+const negate = (sql: string, negated: boolean): string => (negated ? `(NOT ${sql})` : sql);
+
+/** A comparison under SQL Server's rules: common type, the columns' collation, trailing blanks ignored. */
+export function compare(operator: CompareOperator, left: Typed, right: Typed, line: number): string {
+  const a = left.isNull === true ? { ...left, type: right.type } : left;
+  const b = right.isNull === true ? { ...right, type: left.type } : right;
+  const [familyA, familyB] = [familyOf(a.type), familyOf(b.type)];
+  if (a.type.name === 'text' || a.type.name === 'ntext' || b.type.name === 'text' || b.type.name === 'ntext') {
+    const what = `The data types ${typeName(a.type)} and ${typeName(b.type)} are incompatible in the ${operatorNames[operator]} operator.`;
+    if (a.isNull !== true && b.isNull !== true) throw new SqlError(402, what, { line, scope: 'scope' });
+  }
+  if (familyA === 'string' && familyB === 'string') {
+    const collation = collationFor(a, b, line);
+    return `(${comparable(a)} COLLATE ${collation} ${operator} ${comparable(b)})`;
+  }
+  const common = commonType(a.type, b.type);
+  const numeric = ['integer', 'decimal', 'float'];
+  const side = (value: Typed): string => {
+    if (value.isNull === true) return convert(value, common);
+    if (numeric.includes(familyOf(value.type)) && numeric.includes(familyOf(common))) return value.sql;
+    checkImplicit(value.type, common, line);
+    const converted =
+      familyOf(value.type) === 'string' && 'precision' in common
+        ? convert(value, { ...common, precision: 38, scale: Math.max(common.scale, 10) })
+        : convert(value, common, { line });
+    return common.name === 'datetimeoffset' ? `(${converted}).utc` : converted;
+  };
+  return `(${side(a)} ${operator} ${side(b)})`;
+}
+
+const operatorNames: Record<CompareOperator, string> = {
+  '=': 'equal to',
+  '<>': 'not equal to',
+  '<': 'less than',
+  '<=': 'less than or equal to',
+  '>': 'greater than',
+  '>=': 'greater than or equal to',
+};
+
+/** Text whose trailing blanks do not count. */
+export const comparable = (value: Typed): string => value.trimmed ?? `rtrim(${value.sql})`;
+
+function collationFor(a: Typed, b: Typed, line: number): Collation {
+  if (a.collation !== null && b.collation !== null && a.collation !== b.collation) {
+    // An explicit COLLATE shows in the text; between two columns the conflict is an error.
+    const explicit = [a, b].find((side) => side.sql.includes(` COLLATE ${side.collation ?? ''})`));
+    if (explicit?.collation != null) return explicit.collation;
+    throw new SqlError(468, 'Cannot resolve the collation conflict between the columns in the equal to operation.', {
+      state: 9,
+      line,
+      scope: 'scope',
+    });
+  }
+  return a.collation ?? b.collation ?? 'tsql.ci';
+}
+
+/** Both sides of IN, ANY and ALL. */
+function quantified(
+  operand: Typed,
+  query: Parameters<typeof bindQuery>[0],
+  scope: Scope,
+  environment: Environment,
+  line: number,
+): [string, string] {
+  const bound = bindQuery(query, scope, environment);
+  const [column, ...more] = bound.columns;
+  if (column === undefined || more.length > 0) {
+    throw new SqlError(
+      116,
+      'Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.',
+      { line, scope: 'scope' },
+    );
+  }
+  const alias = environment.aliases.next();
+  const inner: Typed = { ...column, sql: `${alias}.o1`, trimmed: undefined };
+  const from = `FROM (${bound.sql}) AS ${alias}`;
+  if (familyOf(operand.type) === 'string' && familyOf(column.type) === 'string') {
+    return [
+      `${comparable(operand)} COLLATE ${collationFor(operand, column, line)}`,
+      `(SELECT ${comparable(inner)} ${from})`,
+    ];
+  }
+  const common = commonType(operand.type, column.type);
+  return [convert(operand, common, { line }), `(SELECT ${convert(inner, common, { line })} ${from})`];
+}
+
+function like(operand: Typed, pattern: Typed, escape: Typed | null, line: number): string {
+  if (operand.isNull === true || pattern.isNull === true) return 'NULL::boolean';
+  const text =
+    familyOf(operand.type) === 'string' ? operand.sql : convert(operand, nvarchar('max'), { explicit: true, line });
+  const wanted =
+    familyOf(pattern.type) === 'string' ? pattern.sql : convert(pattern, nvarchar('max'), { explicit: true, line });
+  // Blanks at the end of a varchar do not count, at the end of the pattern they do.
+  const subject =
+    isWide(operand.type) || isWide(pattern.type) || pattern.constant?.endsWith(' ') === true
+      ? text
+      : comparable(operand);
+  const caseSensitive = operand.collation === 'tsql.cs' || operand.collation === '"C"';
+  const regex =
+    pattern.constant !== undefined && escape === null
+      ? quote(likeRegex(pattern.constant))
+      : `tsql.like_regex(${wanted}, ${escape?.sql ?? 'NULL'})`;
+  return `(${subject} COLLATE pg_catalog.pg_c_utf8 ${caseSensitive ? '~' : '~*'} ${regex})`;
+}
+
+/** A constant LIKE pattern as a regular expression; tsql.like_regex does the same to others. */
+export function likeRegex(pattern: string): string {
+  let result = '^';
+  for (let at = 0; at < pattern.length; at++) {
+    const character = pattern[at] ?? '';
+    const close = character === '[' ? pattern.indexOf(']', at + 2) : -1;
+    if (character === '%') result += '.*';
+    else if (character === '_') result += '.';
+    else if (character === '[') {
+      if (close < 0) return '(?!)';
+      const body = pattern.slice(at + 1, close);
+      const negated = body.startsWith('^') && body.length > 1;
+      result += `[${negated ? '^' : ''}${(negated ? body.slice(1) : body).replace(/[[\\^\]]/g, '\\$&')}]`;
+      at = close;
+    } else result += /[\p{L}\p{N}_ ]/u.test(character) || character > '\u007f' ? character : `\\${character}`;
+  }
+  return `${result}$`;
+}

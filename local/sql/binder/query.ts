@@ -1,0 +1,357 @@
+import { SqlError } from '../errors';
+import { convert } from '../emitter/convert';
+import { value } from '../emitter/functions';
+import { type Typed } from '../emitter/typed';
+import {
+  type CommonTable,
+  type Expression,
+  type OrderItem,
+  type Query,
+  type QueryBody,
+  type Select,
+  type Top,
+} from '../parser/ast';
+import { containsAggregate, direction } from './aggregates';
+import { bindCondition } from './conditions';
+import { type Environment } from './environment';
+import { bindExpression } from './expressions';
+import { bindItems, type BoundColumn } from './select-items';
+import { emptyScope, type BoundCommonTable, type Scope } from './scope';
+import { bindSource } from './sources';
+import { bigint, commonType, familyOf, int } from './types';
+
+export interface BoundQuery {
+  /** Its columns are named o1, o2, ... */
+  sql: string;
+  columns: BoundColumn[];
+}
+
+export interface QueryOptions {
+  /** The outermost query of a statement: ORDER BY without TOP is allowed. */
+  top?: boolean;
+  /** Under EXISTS no column matters. */
+  exists?: boolean;
+  /** Takes the place of the select list, once FROM is bound. */
+  items?: (scope: Scope) => BoundColumn[];
+}
+
+/** PostgreSQL text of a query, to be put into parentheses or run as it is. */
+export function bindQuery(
+  query: Query,
+  parent: Scope | null,
+  environment: Environment,
+  options: QueryOptions = {},
+): BoundQuery {
+  const { scope, prefix } = bindCommonTables(query.with, parent, environment);
+  const bound = bindBody(query.body, query, scope, environment, options);
+  return { ...bound, sql: prefix + bound.sql };
+}
+
+/** WITH: ordinary ones are put in where they are named; a recursive one becomes PostgreSQL's. */
+export function bindCommonTables(
+  definitions: readonly CommonTable[],
+  parent: Scope | null,
+  environment: Environment,
+): { scope: Scope; prefix: string } {
+  const scope = emptyScope(parent);
+  if (definitions.length === 0) return { scope, prefix: '' };
+  const visible = new Map<string, BoundCommonTable>(scope.commonTables);
+  const recursive: string[] = [];
+  for (const definition of definitions) {
+    const before: Scope = { ...scope, sources: [], commonTables: new Map(visible) };
+    const entry: BoundCommonTable = { definition, scope: before, recursive: null };
+    if (namesItself(definition)) recursive.push(bindRecursive(entry, environment));
+    visible.set(definition.name.toLowerCase(), entry);
+  }
+  scope.commonTables = visible;
+  return { scope, prefix: recursive.length > 0 ? `WITH RECURSIVE ${recursive.join(', ')} ` : '' };
+}
+
+function namesItself(definition: CommonTable): boolean {
+  const { body } = definition.query;
+  return (
+    body.kind === 'set' &&
+    JSON.stringify(body.right).toLowerCase().includes(`"path":["${definition.name.toLowerCase()}"]`)
+  );
+}
+
+function bindRecursive(entry: BoundCommonTable, environment: Environment): string {
+  const { definition, scope } = entry;
+  const { body } = definition.query;
+  if (body.kind !== 'set') return '';
+  const anchor = bindBody(body.left, null, scope, environment, {});
+  const pg = environment.aliases.next();
+  entry.recursive = {
+    pg,
+    columns: anchor.columns.map((column, index) => ({
+      ...column,
+      name: definition.columns[index] ?? column.name,
+      sql: `${pg}.o${index + 1}`,
+      nullable: true,
+      trimmed: undefined,
+      constant: undefined,
+    })),
+  };
+  const inner: Scope = {
+    ...scope,
+    commonTables: new Map([...scope.commonTables, [definition.name.toLowerCase(), entry]]),
+  };
+  const step = bindBody(body.right, null, inner, environment, {});
+  const same = (query: BoundQuery): string => {
+    const alias = environment.aliases.next();
+    const columns = query.columns.map((column, index) => {
+      const target = anchor.columns[index]?.type ?? column.type;
+      return `${convert({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined }, target, { explicit: true })}${familyOf(target) === 'string' ? ' COLLATE tsql.ci' : ''} AS o${index + 1}`;
+    });
+    return `SELECT ${columns.join(', ')} FROM (${query.sql}) AS ${alias}`;
+  };
+  return `${pg} AS (${same(anchor)} UNION ALL ${same(step)})`;
+}
+
+function bindBody(
+  body: QueryBody,
+  query: Query | null,
+  scope: Scope,
+  environment: Environment,
+  options: QueryOptions,
+): BoundQuery {
+  switch (body.kind) {
+    case 'nested': {
+      const inner = bindQuery(body.query, scope, environment, { top: true });
+      return query === null || !hasOrder(query) ? inner : ordered(inner, query, scope, environment);
+    }
+    case 'values':
+      return bindValues(body.rows, body.line, scope, environment);
+    case 'set':
+      return bindSet(body, query, scope, environment);
+    case 'select':
+      return bindSelect(body, query, emptyScope(scope), environment, options);
+  }
+}
+
+const hasOrder = (query: Query): boolean => query.orderBy.length > 0 || query.offset !== null;
+
+function bindValues(rows: Expression[][], line: number, scope: Scope, environment: Environment): BoundQuery {
+  const bound = rows.map((row) => row.map((cell) => bindExpression(cell, scope, environment)));
+  const width = bound[0]?.length ?? 0;
+  if (bound.some((row) => row.length !== width)) {
+    throw new SqlError(10709, 'The number of columns for each row in a table value constructor must be the same.', {
+      line,
+      scope: 'scope',
+    });
+  }
+  const columns = Array.from({ length: width }, (_, index) =>
+    unify(
+      bound.map((row) => row[index]).filter((cell) => cell !== undefined),
+      '',
+    ),
+  );
+  const texts = bound.map(
+    (row) => `(${row.map((cell, index) => convert(cell, columns[index]?.type ?? int, { line })).join(', ')})`,
+  );
+  const alias = environment.aliases.next();
+  const names = columns.map((_, index) => `o${index + 1}`);
+  return {
+    sql: `SELECT ${names.join(', ')} FROM (VALUES ${texts.join(', ')}) AS ${alias}(${names.join(', ')})`,
+    columns,
+  };
+}
+
+/** What values of several rows or branches become: one column. */
+function unify(cells: readonly Typed[], name: string): BoundColumn {
+  const known = cells.filter((cell) => cell.isNull !== true);
+  const type = known.map((cell) => cell.type).reduce((a, b) => commonType(a, b), known[0]?.type ?? int);
+  const collation = known.find((cell) => cell.collation !== null)?.collation ?? null;
+  return {
+    ...value(
+      '',
+      type,
+      cells.some((cell) => cell.nullable),
+    ),
+    collation,
+    name,
+    isNull: known.length === 0,
+  };
+}
+
+function bindSet(
+  body: Extract<QueryBody, { kind: 'set' }>,
+  query: Query | null,
+  scope: Scope,
+  environment: Environment,
+): BoundQuery {
+  const left = bindBody(body.left, null, scope, environment, {});
+  const right = bindBody(body.right, null, scope, environment, {});
+  if (left.columns.length !== right.columns.length) {
+    throw new SqlError(
+      205,
+      'All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.',
+      { line: body.line, scope: 'scope' },
+    );
+  }
+  const columns = left.columns.map((column, index) => unify([column, right.columns[index] ?? column], column.name));
+  const side = (bound: BoundQuery): string => {
+    const alias = environment.aliases.next();
+    const items = bound.columns.map((column, index) => {
+      const target = columns[index];
+      const type = target?.type ?? column.type;
+      const collate =
+        body.operator !== 'unionAll' && familyOf(type) === 'string' ? ` COLLATE ${target?.collation ?? 'tsql.ci'}` : '';
+      return `${convert({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, constant: undefined }, type, { line: body.line })}${collate} AS o${index + 1}`;
+    });
+    return `SELECT ${items.join(', ')} FROM (${bound.sql}) AS ${alias}`;
+  };
+  const operators = { union: 'UNION', unionAll: 'UNION ALL', except: 'EXCEPT', intersect: 'INTERSECT' } as const;
+  const bound = {
+    sql: `(${side(left)} ${operators[body.operator]} ${side(right)})`,
+    columns: columns.map((column) => ({ ...column, isNull: false })),
+  };
+  return query === null || !hasOrder(query) ? bound : ordered(bound, query, scope, environment);
+}
+
+/** ORDER BY behind a set operation sees only its columns. */
+function ordered(bound: BoundQuery, query: Query, scope: Scope, environment: Environment): BoundQuery {
+  const alias = environment.aliases.next();
+  const inner = emptyScope(scope);
+  inner.sources.push({
+    name: '',
+    path: null,
+    pg: alias,
+    table: null,
+    columns: bound.columns.map((column, index) => ({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined })),
+  });
+  const items = query.orderBy.map((item) => orderItem(item, bound.columns, inner, environment));
+  const names = bound.columns.map((_, index) => `${alias}.o${index + 1} AS o${index + 1}`);
+  const sql = `SELECT ${names.join(', ')} FROM (${bound.sql}) AS ${alias} ORDER BY ${items.join(', ')}${limit(query, null, scope, environment)}`;
+  return { ...bound, sql };
+}
+
+function orderItem(item: OrderItem, columns: readonly BoundColumn[], scope: Scope, environment: Environment): string {
+  const { expression } = item;
+  if (expression.kind === 'literal' && expression.type === 'int') {
+    const position = Number(expression.text);
+    if (position < 1 || position > columns.length) {
+      throw new SqlError(
+        108,
+        `The ORDER BY position number ${expression.text} is out of range of the number of items in the select list.`,
+        { severity: 15, line: expression.line, scope: 'scope' },
+      );
+    }
+    return `${position} ${direction(item)}`;
+  }
+  if (expression.kind === 'column' && expression.path.length === 1) {
+    const index = columns.findIndex((column) => column.name.toLowerCase() === expression.path[0]?.toLowerCase());
+    if (index >= 0) return `${index + 1} ${direction(item)}`;
+  }
+  const typed = bindExpression(expression, scope, environment);
+  const collate = familyOf(typed.type) === 'string' ? ` COLLATE ${typed.collation ?? 'tsql.ci'}` : '';
+  return `${typed.sql}${collate} ${direction(item)}`;
+}
+
+/** OFFSET, FETCH and TOP. */
+function limit(query: Query | null, top: Top | null, scope: Scope, environment: Environment): string {
+  const count = (expression: Expression): string =>
+    convert(bindExpression(expression, emptyScope(scope), environment), bigint, { explicit: true });
+  let text = '';
+  if (top !== null && !top.percent)
+    text += ` FETCH FIRST (${count(top.count)}) ROWS ${top.withTies ? 'WITH TIES' : 'ONLY'}`;
+  if (query?.offset != null) text += ` OFFSET ${count(query.offset)}`;
+  if (query?.fetch != null) text += ` LIMIT ${count(query.fetch)}`;
+  return text;
+}
+
+function bindSelect(
+  select: Select,
+  query: Query | null,
+  scope: Scope,
+  environment: Environment,
+  options: QueryOptions,
+): BoundQuery {
+  const from = select.from.map((source) => bindSource(source, scope, environment));
+  const where = select.where && bindCondition(select.where, scope, environment);
+  const grouped =
+    select.groupBy.length > 0 ||
+    select.having !== null ||
+    select.items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
+  const keys = select.groupBy.map((expression) => bindExpression(expression, scope, environment));
+  if (grouped) scope.grouping = { keys: new Set(keys.map((key) => key.sql)), violations: [], insideAggregate: 0 };
+  const columns = options.items?.(scope) ?? bindItems(select.items, scope, environment);
+  checkGrouping(scope, 'select list');
+  const having = select.having && bindCondition(select.having, scope, environment);
+  checkGrouping(scope, 'HAVING clause');
+  const { orderBy } = query ?? { orderBy: [] };
+  if (
+    orderBy.length > 0 &&
+    options.top !== true &&
+    select.top === null &&
+    query?.offset == null &&
+    options.exists !== true
+  ) {
+    const what =
+      'The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is also specified.';
+    throw new SqlError(1033, what, { severity: 15, line: select.line, scope: 'scope' });
+  }
+  const order = orderBy.map((item) => orderItem(item, columns, scope, environment));
+  checkGrouping(scope, 'ORDER BY clause');
+  scope.grouping = null;
+  const items = columns.map(
+    (column, index) =>
+      `${column.isNull === true ? 'NULL::int4' : column.sql}${select.distinct ? distinctCollation(column) : ''} AS o${index + 1}`,
+  );
+  const parts = [
+    `SELECT ${select.distinct ? 'DISTINCT ' : ''}${items.join(', ')}`,
+    from.length > 0 ? ` FROM ${from.join(', ')}` : '',
+    where === null ? '' : ` WHERE ${where}`,
+    keys.length > 0 ? ` GROUP BY ${keys.map((key) => key.sql + distinctCollation(key)).join(', ')}` : '',
+    having === null ? '' : ` HAVING ${having}`,
+    order.length > 0 ? ` ORDER BY ${order.join(', ')}` : '',
+    limit(query, select.top, scope, environment),
+    // ORDER BY n behind TOP WITH TIES and row locks keep their order in PostgreSQL's grammar
+    rowLocks(scope, grouped || select.distinct),
+  ];
+  return { sql: percent(parts.join(''), select.top, scope, environment), columns };
+}
+
+/** Grouping compares like `=` does; a column's own collation says so already. */
+const distinctCollation = (typed: Typed): string =>
+  familyOf(typed.type) === 'string' && typed.collation === null && typed.isNull !== true ? ' COLLATE tsql.ci' : '';
+
+function checkGrouping(scope: Scope, where: string): void {
+  const [violation] = scope.grouping?.violations ?? [];
+  if (violation === undefined) return;
+  const what = `Column '${violation.name}' is invalid in the ${where} because it is not contained in either an aggregate function or the GROUP BY clause.`;
+  throw new SqlError(8120, what, { line: violation.line, scope: 'scope' });
+}
+
+function rowLocks(scope: Scope, impossible: boolean): string {
+  const locks = scope.sources.flatMap((source) =>
+    'rowLock' in source && typeof source.rowLock === 'string' ? [`${source.pg}${source.rowLock}`] : [],
+  );
+  return locks.length === 0 || impossible ? '' : locks.map((lock) => ` FOR UPDATE OF ${lock}`).join('');
+}
+
+/** TOP (n) PERCENT, of which 100 is common (in views) and means nothing. */
+function percent(sql: string, top: Top | null, scope: Scope, environment: Environment): string {
+  if (top?.percent !== true) return sql;
+  if (top.count.kind === 'literal' && Number(top.count.text) === 100) return sql;
+  const count = convert(
+    bindExpression(top.count, emptyScope(scope), environment),
+    { name: 'float' },
+    { explicit: true },
+  );
+  const alias = environment.aliases.next();
+  return `SELECT * FROM (${sql}) AS ${alias} LIMIT (SELECT ceil(count(*) * ${count} / 100) FROM (${sql}) AS ${alias}c)`;
+}
+
+export function bindScalarSubquery(query: Query, scope: Scope, environment: Environment): Typed {
+  const bound = bindQuery(query, scope, environment);
+  const [column, ...more] = bound.columns;
+  if (column === undefined || more.length > 0) {
+    throw new SqlError(
+      116,
+      'Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.',
+      { line: query.line, scope: 'scope' },
+    );
+  }
+  return { sql: `(${bound.sql})`, type: column.type, nullable: true, collation: column.collation };
+}

@@ -1,0 +1,50 @@
+import { invalidColumn, SqlError } from '../errors';
+import { type Typed } from '../emitter/typed';
+import { type SelectItem } from '../parser/ast';
+import { type Environment } from './environment';
+import { bindExpression } from './expressions';
+import { matchesSource, type Scope } from './scope';
+
+export interface BoundColumn extends Typed {
+  name: string;
+}
+
+/** The columns of a select list or an OUTPUT clause, with stars spelled out. */
+export function bindItems(items: readonly SelectItem[], scope: Scope, environment: Environment): BoundColumn[] {
+  return items.flatMap((item): BoundColumn[] => {
+    switch (item.kind) {
+      case 'star':
+        return star(item.path, item.line, scope);
+      case 'expression': {
+        const typed = bindExpression(item.expression, scope, environment);
+        const name = item.alias ?? (item.expression.kind === 'column' ? (item.expression.path.at(-1) ?? '') : '');
+        return [{ ...typed, name, identity: item.expression.kind === 'column' && typed.identity }];
+      }
+      case 'assign':
+        return [{ ...bindExpression(item.expression, scope, environment), name: '' }];
+    }
+  });
+}
+
+function star(path: readonly string[], line: number, scope: Scope): BoundColumn[] {
+  const sources = path.length === 0 ? scope.sources : scope.sources.filter((source) => matchesSource(source, path));
+  if (sources.length === 0) {
+    if (path.length === 0) throw new SqlError(263, 'Must specify table to select from.', { line, scope: 'scope' });
+    throw path.length === 1
+      ? new SqlError(
+          107,
+          `The column prefix '${path.join('.')}' does not match with a table name or alias name used in the query.`,
+          { severity: 15, line, scope: 'scope' },
+        )
+      : invalidColumn(`${path.join('.')}.*`, line);
+  }
+  const columns = sources.flatMap((source) => source.columns.filter((column) => column.name !== '$action'));
+  for (const column of columns) scope.grouping?.violations.push({ name: column.name, line });
+  return columns.map((column) => {
+    // a grouped SELECT * is fine for columns that are keys
+    const { grouping } = scope;
+    if (grouping?.keys.has(column.sql) === true)
+      grouping.violations = grouping.violations.filter((violation) => violation.name !== column.name);
+    return column;
+  });
+}

@@ -1,0 +1,321 @@
+import { invalidObject, notSupported, SqlError } from '../errors';
+import { systemView } from '../catalog/system-views';
+import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } from '../catalog/definitions';
+import { convert } from '../emitter/convert';
+import { fillHoles, hole } from '../emitter/holes';
+import { collationOf, type Collation } from '../emitter/typed';
+import { parseExpressionText } from '../parser/parser';
+import { type TableSource } from '../parser/ast';
+import { bindCondition } from './conditions';
+import { resolveType, type Environment } from './environment';
+import { bindExpression } from './expressions';
+import { bindQuery, type BoundQuery } from './query';
+import { emptyScope, type Scope, type Source, type SourceColumn } from './scope';
+import { familyOf, nvarchar } from './types';
+
+/** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
+export function bindSource(source: TableSource, scope: Scope, environment: Environment): string {
+  switch (source.kind) {
+    case 'table':
+      return bindNamed(source, scope, environment);
+    case 'variable': {
+      const table = environment.tables.get(source.name);
+      if (table === undefined) {
+        throw new SqlError(1087, `Must declare the table variable "${source.name}".`, {
+          severity: 15,
+          state: 2,
+          line: source.line,
+          scope: 'scope',
+        });
+      }
+      return addTable(table, source.alias ?? source.name, null, scope, environment);
+    }
+    case 'derived':
+      return addDerived(
+        bindQuery(source.query, emptyScope(scope.parent), environment),
+        source.alias,
+        source.columns,
+        scope,
+        environment,
+        source.line,
+      );
+    case 'function':
+      return bindFunction(source, scope, environment);
+    case 'join':
+      return bindJoin(source, scope, environment);
+  }
+}
+
+const joins = { inner: 'JOIN', left: 'LEFT JOIN', right: 'RIGHT JOIN', full: 'FULL JOIN' } as const;
+
+function bindJoin(source: Extract<TableSource, { kind: 'join' }>, scope: Scope, environment: Environment): string {
+  const left = bindSource(source.left, scope, environment);
+  if (source.join === 'crossApply' || source.join === 'outerApply') {
+    // The right side sees the left one.
+    const inner = emptyScope(scope);
+    const right = bindLateral(source.right, inner, scope, environment);
+    return `${left} ${source.join === 'crossApply' ? 'CROSS JOIN' : 'LEFT JOIN'} ${right}${source.join === 'crossApply' ? '' : ' ON true'}`;
+  }
+  const first = scope.sources.length;
+  const rightText = bindSource(source.right, scope, environment);
+  const right = source.right.kind === 'join' ? `(${rightText})` : rightText;
+  if (source.join === 'cross') return `${left} CROSS JOIN ${right}`;
+  const on = source.on === null ? 'true' : bindCondition(source.on, scope, environment);
+  markNullable(source.join, scope.sources, first);
+  return `${left} ${joins[source.join]} ${right} ON ${on}`;
+}
+
+/** What an outer join may leave empty is nullable in the result. */
+function markNullable(join: keyof typeof joins, sources: Source[], first: number): void {
+  sources.forEach((source, index) => {
+    const affected = join === 'full' || (join === 'left' && index >= first) || (join === 'right' && index < first);
+    if (affected) source.columns = source.columns.map((column) => ({ ...column, nullable: true }));
+  });
+}
+
+function bindLateral(source: TableSource, inner: Scope, scope: Scope, environment: Environment): string {
+  if (source.kind === 'derived') {
+    const bound = bindQuery(source.query, inner, environment);
+    return `LATERAL ${addDerived(bound, source.alias, source.columns, scope, environment, source.line)}`;
+  }
+  if (source.kind === 'function') return `LATERAL ${bindFunction(source, scope, environment)}`;
+  return bindSource(source, scope, environment);
+}
+
+function bindNamed(source: Extract<TableSource, { kind: 'table' }>, scope: Scope, environment: Environment): string {
+  const { path, line } = source;
+  const name = source.alias ?? path.at(-1) ?? '';
+  const qualifier = source.alias === null ? path : null;
+  const common = path.length === 1 ? scope.commonTables.get(path[0]?.toLowerCase() ?? '') : undefined;
+  if (common !== undefined) {
+    if (common.recursive !== null) {
+      const pg = environment.aliases.next();
+      const { recursive } = common;
+      const columns = recursive.columns.map((column, index) => ({ ...column, sql: `${pg}.o${index + 1}` }));
+      scope.sources.push({ name, path: null, pg, columns, table: null });
+      return `${recursive.pg} AS ${pg}`;
+    }
+    return addDerived(
+      bindQuery(common.definition.query, common.scope, environment),
+      name,
+      common.definition.columns,
+      scope,
+      environment,
+      line,
+    );
+  }
+  const pseudo = path.length === 1 ? environment.tables.get(path[0]?.toLowerCase() ?? '') : undefined;
+  if (pseudo !== undefined) return addTable(pseudo, name, qualifier, scope, environment);
+  const view = systemView(path, environment);
+  if (view !== null) {
+    const pg = environment.aliases.next();
+    const columns = view.columns.map((column, index) => ({
+      name: column.name,
+      sql: `${pg}.o${index + 1}`,
+      type: column.type,
+      nullable: true,
+      collation: familyOf(column.type) === 'string' ? ('tsql.ci' as const) : null,
+    }));
+    scope.sources.push({ name, path: qualifier, pg, columns, table: null });
+    return `(${view.sql}) AS ${pg}(${columns.map((_, index) => `o${index + 1}`).join(', ')})`;
+  }
+  const object = environment.find(path, line);
+  switch (object?.kind) {
+    case 'table':
+      return addTable(object, name, qualifier, scope, environment, source.hints);
+    case 'view':
+      return addDerived(
+        bindView(object, environment),
+        name,
+        object.columns.map((column) => column.name),
+        scope,
+        environment,
+        line,
+        qualifier,
+      );
+    case undefined:
+      throw invalidObject(path.join('.'), line);
+    default:
+      throw new SqlError(208, `Invalid object name '${path.join('.')}'.`, { line, scope: 'scope' });
+  }
+}
+
+export function bindView(view: ModuleDefinition, environment: Environment): BoundQuery {
+  const { view: query } = environment.syntax(view);
+  if (query === null) throw invalidObject(view.name);
+  const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
+  if (bound.columns.length < view.columns.length) {
+    throw new SqlError(
+      4502,
+      `View or function '${view.schema}.${view.name}' has more column names specified than columns defined.`,
+      { scope: 'scope' },
+    );
+  }
+  return { ...bound, columns: bound.columns.slice(0, view.columns.length) };
+}
+
+const collationOfColumn = (column: ColumnDefinition): Collation | null =>
+  familyOf(column.type) !== 'string' ? null : column.collation === null ? 'tsql.ci' : collationOf(column.collation);
+
+/** A stored column as an expression. Columns of type char are stored without trailing blanks, and read with them. */
+export function storedColumn(pg: string, column: ColumnDefinition): SourceColumn {
+  const raw = `${pg}.c${column.id}`;
+  const padded = (column.type.name === 'char' || column.type.name === 'nchar') && 'length' in column.type;
+  return {
+    name: column.name,
+    sql: padded && 'length' in column.type ? `rpad(${raw}, ${column.type.length})` : raw,
+    type: column.type,
+    nullable: column.nullable,
+    collation: collationOfColumn(column),
+    trimmed: padded ? raw : undefined,
+    identity: column.identity !== null,
+  };
+}
+
+/** All columns of a table under an alias; computed ones are their expressions. */
+export function columnsOf(
+  table: Pick<TableDefinition, 'columns'>,
+  pg: string,
+  environment: Environment,
+): SourceColumn[] {
+  const stored = table.columns.filter((column) => column.computed === null).map((column) => storedColumn(pg, column));
+  if (stored.length === table.columns.length) return stored;
+  const scope = emptyScope();
+  scope.sources.push({ name: '', path: null, pg, columns: stored, table: null });
+  return table.columns.map((column) => {
+    if (column.computed === null) return storedColumn(pg, column);
+    const typed = bindExpression(parseExpressionText(column.computed.text), scope, environment);
+    return { ...typed, sql: `(${typed.sql})`, trimmed: undefined, constant: undefined, name: column.name };
+  });
+}
+
+function addTable(
+  table: TableDefinition,
+  name: string,
+  path: readonly string[] | null,
+  scope: Scope,
+  environment: Environment,
+  hints: readonly string[] = [],
+): string {
+  const pg = environment.aliases.next();
+  const source: Source & { rowLock?: string } = { name, path, pg, columns: columnsOf(table, pg, environment), table };
+  const rowLock = applyHints(hints, table, environment);
+  if (rowLock !== null) source.rowLock = rowLock;
+  scope.sources.push(source);
+  return `${table.physical} AS ${pg}`;
+}
+
+/** Locks that hints name. NOLOCK and its like cannot matter: readers never wait here, and never see what is not committed. */
+export function applyHints(hints: readonly string[], table: TableDefinition, environment: Environment): string | null {
+  const has = (...names: string[]): boolean => names.some((name) => hints.includes(name));
+  const { physical } = table;
+  if (has('TABLOCKX') || (has('TABLOCK') && has('XLOCK', 'UPDLOCK')))
+    environment.locks.push({ physical, mode: 'EXCLUSIVE' });
+  else if (has('UPDLOCK', 'XLOCK') && has('HOLDLOCK', 'SERIALIZABLE'))
+    environment.locks.push({ physical, mode: 'SHARE ROW EXCLUSIVE' });
+  else if (has('HOLDLOCK', 'SERIALIZABLE', 'REPEATABLEREAD')) environment.locks.push({ physical, mode: 'SHARE' });
+  else if (has('UPDLOCK', 'XLOCK')) return has('READPAST') ? ' SKIP LOCKED' : has('NOWAIT') ? ' NOWAIT' : '';
+  return null;
+}
+
+function addDerived(
+  bound: BoundQuery,
+  name: string,
+  names: readonly string[],
+  scope: Scope,
+  environment: Environment,
+  line: number,
+  path: readonly string[] | null = null,
+): string {
+  const pg = environment.aliases.next();
+  if (names.length > 0 && names.length !== bound.columns.length) {
+    const [number, word] = names.length < bound.columns.length ? [8158, 'more'] : [8159, 'fewer'];
+    throw new SqlError(number, `'${name}' has ${word} columns than were specified in the column list.`, {
+      line,
+      scope: 'scope',
+    });
+  }
+  const columns = bound.columns.map((column, index): SourceColumn => {
+    const columnName = names[index] ?? column.name;
+    if (columnName === '')
+      throw new SqlError(8155, `No column name was specified for column ${index + 1} of '${name}'.`, {
+        state: 2,
+        line,
+        scope: 'scope',
+      });
+    return {
+      name: columnName,
+      sql: `${pg}.o${index + 1}`,
+      type: column.type,
+      nullable: column.nullable,
+      collation: column.collation,
+      identity: column.identity,
+    };
+  });
+  const seen = new Set<string>();
+  for (const column of columns) {
+    const key = column.name.toLowerCase();
+    if (seen.has(key))
+      throw new SqlError(8156, `The column '${column.name}' was specified multiple times for '${name}'.`, {
+        line,
+        scope: 'scope',
+      });
+    seen.add(key);
+  }
+  scope.sources.push({ name, path, pg, columns, table: null });
+  return `(${bound.sql}) AS ${pg}`;
+}
+
+function bindFunction(
+  source: Extract<TableSource, { kind: 'function' }>,
+  scope: Scope,
+  environment: Environment,
+): string {
+  const { path, line, alias } = source;
+  const lower = path.at(-1)?.toLowerCase() ?? '';
+  const args = source.args.map((arg) => bindExpression(arg, emptyScope(scope), environment));
+  const name = alias ?? path.at(-1) ?? '';
+  if (path.length === 1) {
+    if (lower !== 'string_split') throw notSupported(`the table function ${path.join('.')}`, line);
+    const texts = args.map((arg) => convert(arg, nvarchar('max'), { explicit: true }));
+    const pg = environment.aliases.next();
+    const column: SourceColumn = {
+      name: source.columns[0] ?? 'value',
+      sql: `${pg}.o1`,
+      type: nvarchar(4000),
+      nullable: true,
+      collation: 'tsql.ci',
+    };
+    scope.sources.push({ name, path: null, pg, columns: [column], table: null });
+    return `(SELECT unnest(string_to_array(${texts[0] ?? 'NULL'}, ${texts[1] ?? "''"})) AS o1) AS ${pg}`;
+  }
+  const object = environment.find(path, line);
+  if (object?.kind !== 'inlineFunction') throw invalidObject(path.join('.'), line);
+  const { parameters, returns } = environment.syntax(object);
+  if (returns?.kind !== 'inline') throw invalidObject(path.join('.'), line);
+  if (args.length !== parameters.length) {
+    const few = args.length < parameters.length;
+    throw new SqlError(
+      few ? 313 : 8144,
+      few
+        ? `An insufficient number of arguments were supplied for the procedure or function ${path.join('.')}.`
+        : `Procedure or function ${path.join('.')} has too many arguments specified.`,
+      { state: 3, line, scope: 'scope' },
+    );
+  }
+  const types = new Map(parameters.map((parameter) => [parameter.name, resolveType(environment, parameter.type)]));
+  const bound = bindQuery(returns.query, null, { ...environment, variables: types, tables: new Map() });
+  const values = new Map(
+    parameters.map((parameter, index) => {
+      const type = types.get(parameter.name) ?? nvarchar('max');
+      const arg = source.args[index];
+      const chosen =
+        arg?.kind === 'default' && parameter.default !== null
+          ? bindExpression(parameter.default, emptyScope(), environment)
+          : args[index];
+      return [parameter.name, chosen === undefined ? 'NULL' : `(${convert(chosen, type, { explicit: true, line })})`];
+    }),
+  );
+  const sql = fillHoles(bound.sql, (inner) => values.get(inner) ?? hole(inner));
+  return addDerived({ ...bound, sql }, name, source.columns, scope, environment, line, alias === null ? path : null);
+}

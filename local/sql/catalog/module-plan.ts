@@ -1,0 +1,155 @@
+import { resolveType, type Environment } from '../binder/environment';
+import { bindExpression } from '../binder/expressions';
+import { bindQuery } from '../binder/query';
+import { emptyScope, same } from '../binder/scope';
+import { convert } from '../emitter/convert';
+import { quote } from '../emitter/typed';
+import { SqlError } from '../errors';
+import { type ModuleDefinition } from '../parser/ast';
+import { type ColumnDefinition, type ObjectDefinition } from './definitions';
+import { blankColumn } from './table-plan';
+
+export interface ModuleRequest {
+  definition: ModuleDefinition;
+  mode: 'create' | 'alter' | 'createOrAlter';
+  /** The statement's text: modules live as their source. */
+  source: string;
+  schema: { id: number; name: string };
+  existing: ObjectDefinition | null;
+  id: number;
+  databaseId: number;
+  line: number;
+}
+
+const kinds = {
+  view: ['view'],
+  procedure: ['procedure'],
+  function: ['scalarFunction', 'inlineFunction'],
+  trigger: ['trigger'],
+} as const;
+
+/** PostgreSQL text that records a view, procedure, function or trigger. */
+export function planModule(request: ModuleRequest, environment: Environment): string {
+  const { definition, mode, existing, line, schema } = request;
+  const name = definition.path.at(-1) ?? '';
+  const full = `${schema.name}.${name}`;
+  const fits = existing !== null && kinds[definition.kind].some((kind) => kind === existing.kind);
+  if (existing === null && mode === 'alter')
+    throw new SqlError(208, `Invalid object name '${definition.path.join('.')}'.`, { state: 6, line, scope: 'scope' });
+  if (existing !== null && mode === 'create')
+    throw new SqlError(2714, `There is already an object named '${name}' in the database.`, { state: 3, line });
+  if (existing !== null && !fits) {
+    throw new SqlError(2010, `Cannot perform alter on '${full}' because it is an incompatible object type.`, { line });
+  }
+  // Only CREATE and what follows: SQL Server keeps the batch's text, comments before it included.
+  const source = quote(request.source);
+  const type = objectType(definition);
+  const info = quote(JSON.stringify(moduleInfo(definition, environment, line)));
+  const parent = definition.trigger === null ? 0 : triggerTable(definition.trigger.table, full, environment, line);
+  if (existing !== null) {
+    return `UPDATE catalog.objects SET source = ${source}, type = '${type}', info = ${definition.kind === 'trigger' ? `info || ${info}::jsonb` : info}, version = version + 1, modified = statement_timestamp() AT TIME ZONE 'UTC' WHERE id = ${existing.id}`;
+  }
+  return `INSERT INTO catalog.objects (database_id, id, schema_id, name, type, parent_id, info, source) VALUES (${request.databaseId}, ${request.id}, ${schema.id}, ${quote(name)}, '${type}', ${parent}, ${info}, ${source})`;
+}
+
+function objectType(definition: ModuleDefinition): string {
+  switch (definition.kind) {
+    case 'view':
+      return 'V';
+    case 'procedure':
+      return 'P';
+    case 'trigger':
+      return 'TR';
+    case 'function':
+      return definition.returns?.kind === 'inline' ? 'IF' : 'FN';
+  }
+}
+
+function triggerTable(path: readonly string[], trigger: string, environment: Environment, line: number): number {
+  const table = environment.find(path, line);
+  if (table?.kind === 'table' || table?.kind === 'view') return table.id;
+  throw new SqlError(8197, `The object '${path.join('.')}' does not exist or is invalid for this operation.`, {
+    state: 4,
+    line,
+    scope: 'scope',
+    procedure: trigger.split('.')[1],
+  });
+}
+
+function moduleInfo(definition: ModuleDefinition, environment: Environment, line: number): object {
+  switch (definition.kind) {
+    case 'trigger':
+      return {
+        events: definition.trigger?.events ?? [],
+        timing: definition.trigger?.timing ?? 'after',
+        disabled: false,
+      };
+    case 'view': {
+      if (definition.view === null) return { columns: [] };
+      return { columns: outputColumns(definition, definition.view, environment, line) };
+    }
+    default:
+      return { columns: signature(definition, environment) };
+  }
+}
+
+function outputColumns(
+  definition: ModuleDefinition,
+  query: NonNullable<ModuleDefinition['view']>,
+  environment: Environment,
+  line: number,
+): ColumnDefinition[] {
+  const view = definition.path.at(-1) ?? '';
+  const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
+  if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length) {
+    const fewer = definition.columns.length > bound.columns.length;
+    throw new SqlError(
+      fewer ? 8159 : 8158,
+      `'${view}' has ${fewer ? 'fewer' : 'more'} columns than were specified in the column list.`,
+      { line, scope: 'scope' },
+    );
+  }
+  const seen: string[] = [];
+  return bound.columns.map((column, index) => {
+    const name = definition.columns[index] ?? column.name;
+    if (name === '')
+      throw new SqlError(
+        4511,
+        `Create View or Function failed because no column name was specified for column ${index + 1}.`,
+        { line, scope: 'scope' },
+      );
+    if (seen.some((other) => same(other, name))) {
+      throw new SqlError(
+        4506,
+        `Column names in each view or function must be unique. Column name '${name}' in view or function '${view}' is specified more than once.`,
+        { line, scope: 'scope' },
+      );
+    }
+    seen.push(name);
+    return { ...blankColumn(index + 1, name, column.type), nullable: column.nullable };
+  });
+}
+
+/** Parameters, then the result of a scalar function. A parameter's default is kept as PostgreSQL text in `computed`. */
+function signature(definition: ModuleDefinition, environment: Environment): ColumnDefinition[] {
+  const parameters = definition.parameters.map((parameter, index): ColumnDefinition => {
+    const type = parameter.readonly ? ({ name: 'int' } as const) : resolveType(environment, parameter.type, index + 1);
+    const fallback =
+      parameter.default === null
+        ? null
+        : convert(bindExpression(parameter.default, emptyScope(), environment), type, { explicit: true });
+    return {
+      ...blankColumn(index + 1, parameter.name, type),
+      computed: fallback === null ? null : { text: fallback, persisted: false },
+      rowguid: parameter.output,
+    };
+  });
+  if (definition.returns?.kind === 'inline')
+    bindQuery(definition.returns.query, null, {
+      ...environment,
+      variables: new Map(parameters.map(({ name, type }) => [name, type])),
+      tables: new Map(),
+    });
+  if (definition.returns?.kind !== 'scalar') return parameters;
+  return [...parameters, blankColumn(0, '', resolveType(environment, definition.returns.type))];
+}

@@ -1,0 +1,173 @@
+import { SqlError } from '../errors';
+import { bigint, datetime, familyOf, int, nvarchar } from '../binder/types';
+import { type SqlType } from '../session';
+import {
+  type argument as Argument,
+  type BuiltIn,
+  type Call,
+  type defined as Defined,
+  type text as Text,
+  type value as Value,
+} from './functions';
+import { convert } from './convert';
+import { type Typed } from './typed';
+
+/** The moment of the statement, the same for all of its rows, as SQL Server has it. Azure SQL's clock is UTC. */
+const now = "(statement_timestamp() AT TIME ZONE 'UTC')";
+const datetime2: SqlType = { name: 'datetime2', scale: 7 };
+
+const parts: Readonly<Record<string, string>> = {
+  YEAR: 'year',
+  YY: 'year',
+  YYYY: 'year',
+  QUARTER: 'quarter',
+  QQ: 'quarter',
+  Q: 'quarter',
+  MONTH: 'month',
+  MM: 'month',
+  M: 'month',
+  DAYOFYEAR: 'dayofyear',
+  DY: 'dayofyear',
+  Y: 'dayofyear',
+  DAY: 'day',
+  DD: 'day',
+  D: 'day',
+  WEEK: 'week',
+  WK: 'week',
+  WW: 'week',
+  ISO_WEEK: 'isoweek',
+  ISOWK: 'isoweek',
+  ISOWW: 'isoweek',
+  WEEKDAY: 'weekday',
+  DW: 'weekday',
+  W: 'weekday',
+  HOUR: 'hour',
+  HH: 'hour',
+  MINUTE: 'minute',
+  MI: 'minute',
+  N: 'minute',
+  SECOND: 'second',
+  SS: 'second',
+  S: 'second',
+  MILLISECOND: 'millisecond',
+  MS: 'millisecond',
+  MICROSECOND: 'microsecond',
+  MCS: 'microsecond',
+  NANOSECOND: 'nanosecond',
+  NS: 'nanosecond',
+};
+
+/** Functions whose first argument is a keyword, not an expression. */
+export const takesDatePart = new Set(['DATEADD', 'DATEDIFF', 'DATEDIFF_BIG', 'DATEPART', 'DATENAME', 'DATETRUNC']);
+
+/** @throws SqlError 155 for a word that is no date part. */
+export function datePart(word: string, functionName: string, line: number): string {
+  const part = parts[word.toUpperCase()];
+  if (part !== undefined) return part;
+  throw new SqlError(155, `'${word}' is not a recognized ${functionName.toLowerCase()} option.`, {
+    severity: 15,
+    line,
+    scope: 'scope',
+  });
+}
+
+interface Tools {
+  defined: typeof Defined;
+  value: typeof Value;
+  argument: typeof Argument;
+  text: typeof Text;
+}
+
+export function dateFunctions({ defined, value, argument }: Tools): Record<string, BuiltIn> {
+  /** A date argument as `timestamp`; strings are read as datetime2. */
+  const timestamp = (call: Call, index: number): string => {
+    const arg = call.args[index];
+    if (arg === undefined || arg.isNull === true) return 'NULL::timestamp';
+    return convert(arg, familyOf(arg.type) === 'temporal' || familyOf(arg.type) === 'string' ? datetime2 : datetime, {
+      explicit: true,
+      line: call.line,
+    });
+  };
+  const part = (call: Call): string => call.args[0]?.constant ?? '';
+  const field = (name: string, sql: string): string => {
+    switch (name) {
+      case 'dayofyear':
+        return `extract(doy FROM ${sql})::int4`;
+      case 'weekday':
+        return `(extract(dow FROM ${sql})::int4 + 1)`;
+      case 'week':
+        return `(((extract(doy FROM ${sql})::int4 - 1 + extract(dow FROM date_trunc('year', ${sql}))::int4) / 7) + 1)`;
+      case 'isoweek':
+        return `extract(week FROM ${sql})::int4`;
+      case 'second':
+        return `floor(extract(second FROM ${sql}))::int4`;
+      case 'millisecond':
+        return `(floor(extract(milliseconds FROM ${sql}))::int4 % 1000)`;
+      case 'microsecond':
+        return `(extract(microseconds FROM ${sql})::int4 % 1000000)`;
+      case 'nanosecond':
+        return `((extract(microseconds FROM ${sql})::int4 % 1000000) * 1000)`;
+      default:
+        return `extract(${name} FROM ${sql})::int4`;
+    }
+  };
+  const fieldOf = (name: string): BuiltIn => defined(1, 1, (call) => value(field(name, timestamp(call, 0)), int));
+  const today = (type: SqlType): BuiltIn =>
+    defined(0, 0, () => ({ ...value(convert(value(now, datetime2, false), type), type, false) }));
+  const backTo = (arg: Typed | undefined, sql: string): Typed => {
+    const type = arg !== undefined && familyOf(arg.type) === 'temporal' ? arg.type : datetime;
+    return value(convert(value(sql, { name: 'datetime2', scale: 6 }), type, { explicit: true }), type);
+  };
+
+  return {
+    GETDATE: today(datetime),
+    GETUTCDATE: today(datetime),
+    CURRENT_TIMESTAMP: today(datetime),
+    SYSDATETIME: today(datetime2),
+    SYSUTCDATETIME: today(datetime2),
+    SYSDATETIMEOFFSET: today({ name: 'datetimeoffset', scale: 7 }),
+    DATEADD: defined(3, 3, (call) => {
+      const arg = call.args[2];
+      const name = part(call) === 'dayofyear' || part(call) === 'weekday' ? 'day' : part(call);
+      const type = arg !== undefined && familyOf(arg.type) === 'temporal' ? arg.type.name : 'datetime';
+      return backTo(arg, `tsql.dateadd('${name}', ${argument(call, 1, bigint)}, ${timestamp(call, 2)}, '${type}')`);
+    }),
+    DATEDIFF: defined(3, 3, (call) =>
+      value(`tsql.datediff('${diffPart(part(call))}', ${timestamp(call, 1)}, ${timestamp(call, 2)})::int4`, int),
+    ),
+    DATEDIFF_BIG: defined(3, 3, (call) =>
+      value(`tsql.datediff('${diffPart(part(call))}', ${timestamp(call, 1)}, ${timestamp(call, 2)})`, bigint),
+    ),
+    DATEPART: defined(2, 2, (call) => value(field(part(call), timestamp(call, 1)), int)),
+    DATENAME: defined(2, 2, (call) => {
+      const sql = timestamp(call, 1);
+      const name = part(call);
+      if (name === 'month') return value(`to_char(${sql}, 'FMMonth')`, nvarchar(30));
+      return value(name === 'weekday' ? `to_char(${sql}, 'FMDay')` : `(${field(name, sql)})::text`, nvarchar(30));
+    }),
+    YEAR: fieldOf('year'),
+    MONTH: fieldOf('month'),
+    DAY: fieldOf('day'),
+    EOMONTH: defined(1, 2, (call) =>
+      value(
+        `(date_trunc('month', ${timestamp(call, 0)}) + (1 + ${call.args.length > 1 ? argument(call, 1, int) : '0'}) * interval '1 month' - interval '1 day')::date`,
+        { name: 'date' },
+      ),
+    ),
+    DATEFROMPARTS: defined(3, 3, (call) =>
+      value(`make_date(${argument(call, 0, int)}, ${argument(call, 1, int)}, ${argument(call, 2, int)})`, {
+        name: 'date',
+      }),
+    ),
+    DATETIMEFROMPARTS: defined(7, 7, (call) => {
+      const fields = [0, 1, 2, 3, 4].map((index) => argument(call, index, int)).join(', ');
+      return value(
+        `tsql.round_datetime(make_timestamp(${fields}, ${argument(call, 5, int)} + ${argument(call, 6, int)} / 1000.0))`,
+        datetime,
+      );
+    }),
+  };
+}
+
+const diffPart = (name: string): string =>
+  name === 'dayofyear' || name === 'weekday' ? 'day' : name === 'isoweek' ? 'week' : name;

@@ -1,0 +1,228 @@
+import { bindCondition } from '../binder/conditions';
+import { resolveType, type Environment } from '../binder/environment';
+import { bindExpression } from '../binder/expressions';
+import { emptyScope } from '../binder/scope';
+import { type TableDefinition } from '../catalog/definitions';
+import { SqlError, undeclaredVariable } from '../errors';
+import { type Condition, type Expression, type Statement } from '../parser/ast';
+import { type SqlType } from '../session';
+import { compileChange } from './changes';
+import { planTableVariable } from './definitions';
+import { compileQuery } from './queries';
+import { type Runtime } from './runtime';
+
+/** Errors that SQL Server leaves to run time: what they miss may exist by then. */
+const deferred = new Set([208, 4121, 4120, 1088, 4902, 40515, 1767, 2812]);
+
+interface Declared {
+  variables: Map<string, SqlType>;
+  tables: Map<string, TableDefinition>;
+}
+
+/**
+ * Checks a whole batch before any of it runs, as SQL Server's compiler does: modules stand alone, variables are declared
+ * once and before their use, and statements over tables that exist name columns that exist.
+ *
+ * @throws SqlError; the batch has had no effect then.
+ */
+export async function precompile(statements: readonly Statement[], runtime: Runtime): Promise<void> {
+  checkPlaces(statements);
+  checkLabels(statements);
+  const frame = runtime.frame();
+  const declared: Declared = {
+    variables: new Map([...frame.variables].map(([name, { type }]) => [name, type])),
+    tables: new Map(frame.tables),
+  };
+  await checkAll(statements, declared, runtime);
+}
+
+function checkPlaces(statements: readonly Statement[]): void {
+  statements.forEach((statement, index) => {
+    if (statement.kind === 'createModule' && (index > 0 || statements.length > 1)) {
+      const { mode, definition } = statement;
+      const verb = mode === 'alter' ? 'ALTER' : 'CREATE';
+      const word = mode === 'createOrAlter' ? 'CREATE/ALTER' : index > 0 && mode === 'create' ? 'CREATE/ALTER' : verb;
+      throw new SqlError(
+        111,
+        `'${word} ${definition.kind.toUpperCase()}' must be the first statement in a query batch.`,
+        { severity: 15, line: statement.line },
+      );
+    }
+    if (statement.kind === 'createSchema' && index > 0) {
+      throw new SqlError(111, "'CREATE SCHEMA' must be the first statement in a query batch.", {
+        severity: 15,
+        line: statement.line,
+      });
+    }
+    for (const inner of nestedOf(statement)) checkNested(inner);
+  });
+}
+
+function checkNested(statement: Statement): void {
+  if (statement.kind === 'createModule') {
+    throw new SqlError(156, `Incorrect syntax near the keyword '${statement.definition.kind.toUpperCase()}'.`, {
+      severity: 15,
+      line: statement.line,
+    });
+  }
+  if (statement.kind === 'createSchema') {
+    throw new SqlError(156, "Incorrect syntax near the keyword 'SCHEMA'.", { severity: 15, line: statement.line });
+  }
+  for (const inner of nestedOf(statement)) checkNested(inner);
+}
+
+function nestedOf(statement: Statement): readonly Statement[] {
+  switch (statement.kind) {
+    case 'if':
+      return statement.otherwise === null ? [statement.then] : [statement.then, statement.otherwise];
+    case 'while':
+      return [statement.body];
+    case 'block':
+      return statement.body;
+    case 'try':
+      return [...statement.body, ...statement.handler];
+    default:
+      return [];
+  }
+}
+
+function checkLabels(statements: readonly Statement[]): void {
+  const labels = new Set<string>();
+  const jumps: { label: string; line: number }[] = [];
+  const walk = (statement: Statement, insideLoop: boolean): void => {
+    if (statement.kind === 'label') {
+      const key = statement.label.toLowerCase();
+      if (labels.has(key)) {
+        throw new SqlError(
+          132,
+          `The label '${statement.label}' has already been declared. Label names must be unique within a query batch or stored procedure.`,
+          { severity: 15, line: statement.line },
+        );
+      }
+      labels.add(key);
+    }
+    if (statement.kind === 'goto') jumps.push({ label: statement.label, line: statement.line });
+    if ((statement.kind === 'break' || statement.kind === 'continue') && !insideLoop) {
+      const [number, word] = statement.kind === 'break' ? [135, 'BREAK'] : [136, 'CONTINUE'];
+      throw new SqlError(number, `Cannot use a ${word} statement outside the scope of a WHILE statement.`, {
+        severity: 15,
+        line: statement.line,
+      });
+    }
+    for (const inner of nestedOf(statement)) walk(inner, insideLoop || statement.kind === 'while');
+  };
+  for (const statement of statements) walk(statement, false);
+  const missing = jumps.find(({ label }) => !labels.has(label.toLowerCase()));
+  if (missing !== undefined) {
+    throw new SqlError(
+      133,
+      `A GOTO statement references the label '${missing.label}' but the label has not been declared.`,
+      { severity: 15, line: missing.line },
+    );
+  }
+}
+
+async function checkAll(statements: readonly Statement[], declared: Declared, runtime: Runtime): Promise<void> {
+  for (const statement of statements) {
+    await check(statement, declared, runtime);
+    await checkAll(nestedOf(statement), declared, runtime);
+  }
+}
+
+async function check(statement: Statement, declared: Declared, runtime: Runtime): Promise<void> {
+  /** A copy: what the batch declares must not be there before it runs. */
+  const within = (environment: Environment): Environment => ({
+    ...environment,
+    variables: new Map(declared.variables),
+    tables: new Map(declared.tables),
+  });
+  const attempt = async (bind: (environment: Environment) => unknown): Promise<void> => {
+    try {
+      await runtime.compile((environment) => bind(within(environment)));
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      if (deferred.has(error.number)) return;
+      throw new SqlError(error.number, error.message, { ...error.options, line: error.options.line ?? statement.line });
+    }
+  };
+  const expression = (node: Expression | null): Promise<void> =>
+    node === null ? Promise.resolve() : attempt((environment) => bindExpression(node, emptyScope(), environment));
+  const condition = (node: Condition): Promise<void> =>
+    attempt((environment) => bindCondition(node, emptyScope(), environment));
+  const variable = (name: string | null, line = statement.line): void => {
+    if (name !== null && !name.startsWith('@@') && !declared.variables.has(name)) throw undeclaredVariable(name, line);
+  };
+
+  switch (statement.kind) {
+    case 'declare':
+      for (const { name, type, value, line } of statement.variables) {
+        if (declared.variables.has(name) || declared.tables.has(name)) throw duplicateVariable(name, line);
+        await expression(value);
+        declared.variables.set(name, await runtime.compile((environment) => resolveType(environment, type)));
+      }
+      return;
+    case 'declareTable': {
+      if (declared.variables.has(statement.name) || declared.tables.has(statement.name))
+        throw duplicateVariable(statement.name, statement.line);
+      const plan = await runtime.compile((environment) =>
+        planTableVariable(statement.name, statement.body, 0, runtime, environment),
+      );
+      declared.tables.set(statement.name, plan.table);
+      return;
+    }
+    case 'query':
+      return attempt((environment) =>
+        compileQuery(
+          statement.query.body.kind === 'select'
+            ? { ...statement.query, body: { ...statement.query.body, into: null } }
+            : statement.query,
+          environment,
+        ),
+      );
+    case 'insert':
+      if (statement.source !== null && !('body' in statement.source)) return;
+      return attempt((environment) => compileChange(statement, statement.line, environment));
+    case 'update':
+    case 'delete':
+    case 'merge':
+      return attempt((environment) => compileChange(statement, statement.line, environment));
+    case 'if':
+    case 'while':
+      return condition(statement.condition);
+    case 'setVariable':
+      variable(statement.variable);
+      return expression(statement.value);
+    case 'print':
+      return expression(statement.value);
+    case 'return':
+      return expression(statement.value);
+    case 'raiserror':
+      for (const node of [statement.message, statement.severity, statement.state, ...statement.args])
+        await expression(node);
+      return;
+    case 'throw':
+      for (const node of [statement.number, statement.message, statement.state]) await expression(node);
+      return;
+    case 'execute':
+      variable(statement.result);
+      if (statement.target.kind === 'variable') variable(statement.target.name);
+      if (statement.target.kind === 'text') for (const part of statement.target.parts) await expression(part);
+      for (const arg of statement.args)
+        if (arg.value.kind === 'variable' && !declared.tables.has(arg.value.name)) await expression(arg.value);
+      return;
+    case 'fetch':
+      for (const name of statement.into) variable(name);
+      return;
+    case 'declareCursor':
+      return attempt((environment) => compileQuery(statement.cursor.query, environment));
+    default:
+      return;
+  }
+}
+
+const duplicateVariable = (name: string, line: number): SqlError =>
+  new SqlError(
+    134,
+    `The variable name '${name}' has already been declared. Variable names must be unique within a query batch or stored procedure.`,
+    { severity: 15, state: 2, line },
+  );

@@ -1,0 +1,146 @@
+import { int } from '../binder/types';
+import { type BoundColumn } from '../binder/select-items';
+import { convert } from '../emitter/convert';
+import { literal } from '../emitter/typed';
+import { notSupported, SqlError } from '../errors';
+import { type CursorDefinition, type Statement } from '../parser/ast';
+import { compileQuery, describeColumns } from './queries';
+import { type Runtime } from './runtime';
+import { toSqlValue, type Text } from './values';
+
+/** A cursor reads its rows when it is opened, as a STATIC one does; more than this is no cursor's work. */
+const maximumRows = 100_000;
+
+export interface OpenCursor {
+  name: string;
+  definition: CursorDefinition;
+  columns: readonly BoundColumn[];
+  rows: Text[][] | null;
+  /** 1-based; 0 before the first row, one beyond the last behind it. */
+  position: number;
+}
+
+const cursorsOf = new WeakMap<object, Map<string, OpenCursor>>();
+
+function cursors(runtime: Runtime): Map<string, OpenCursor> {
+  const known = cursorsOf.get(runtime.state);
+  if (known !== undefined) return known;
+  const created = new Map<string, OpenCursor>();
+  cursorsOf.set(runtime.state, created);
+  return created;
+}
+
+/** sp_reset_connection and the end of a session. */
+export const closeAllCursors = (state: object): boolean => cursorsOf.delete(state);
+
+function find(name: string, runtime: Runtime): OpenCursor {
+  const cursor = cursors(runtime).get(name.toLowerCase());
+  if (cursor === undefined) throw new SqlError(16916, `A cursor with the name '${name}' does not exist.`, { state: 1 });
+  return cursor;
+}
+
+export async function declareCursor(definition: CursorDefinition, runtime: Runtime): Promise<void> {
+  const key = definition.name.toLowerCase();
+  if (cursors(runtime).has(key))
+    throw new SqlError(16915, `A cursor with the name '${definition.name}' already exists.`);
+  const { columns } = await runtime.compile((environment) => compileQuery(definition.query, environment));
+  cursors(runtime).set(key, { name: definition.name, definition, columns, rows: null, position: 0 });
+}
+
+export async function openCursor(name: string, runtime: Runtime): Promise<void> {
+  const cursor = find(name, runtime);
+  if (cursor.rows !== null) throw new SqlError(16905, 'The cursor is already open.');
+  const compiled = await runtime.compile((environment) => compileQuery(cursor.definition.query, environment));
+  const rows: Text[][] = [];
+  await runtime.run(compiled.sql, 'OPEN', {
+    onRow: (row) => {
+      if (rows.length < maximumRows + 1) rows.push(row);
+    },
+  });
+  if (rows.length > maximumRows) throw notSupported(`cursors over more than ${maximumRows} rows`);
+  cursor.columns = compiled.columns;
+  cursor.rows = rows;
+  cursor.position = 0;
+  runtime.state.cursorRows = rows.length;
+}
+
+export function closeCursor(name: string, action: 'close' | 'deallocate', runtime: Runtime): void {
+  const cursor = find(name, runtime);
+  if (action === 'deallocate') cursors(runtime).delete(name.toLowerCase());
+  else if (cursor.rows === null) throw new SqlError(16917, 'Cursor is not open.');
+  else cursor.rows = null;
+}
+
+export async function fetchCursor(statement: Extract<Statement, { kind: 'fetch' }>, runtime: Runtime): Promise<void> {
+  const { state } = runtime;
+  const cursor = find(statement.name, runtime);
+  if (cursor.rows === null) throw new SqlError(16917, 'Cursor is not open.', { state: 2 });
+  const { direction } = statement;
+  if (direction !== 'NEXT' && !cursor.definition.scroll) {
+    throw new SqlError(
+      16911,
+      `fetch: The fetch type ${direction.toLowerCase()} cannot be used with forward only cursors.`,
+      { state: 1 },
+    );
+  }
+  const offset = statement.offset === null ? 0 : Number((await runtime.evaluateAs(statement.offset, int)) ?? 0);
+  const wanted =
+    {
+      NEXT: cursor.position + 1,
+      PRIOR: cursor.position - 1,
+      FIRST: 1,
+      LAST: cursor.rows.length,
+      ABSOLUTE: offset < 0 ? cursor.rows.length + 1 + offset : offset,
+      RELATIVE: cursor.position + offset,
+    }[direction] ?? 0;
+  cursor.position = Math.max(0, Math.min(cursor.rows.length + 1, wanted));
+  const row = cursor.rows[cursor.position - 1];
+  if (statement.into.length > 0 && statement.into.length !== cursor.columns.length) {
+    throw new SqlError(
+      16924,
+      'Cursorfetch: The number of variables declared in the INTO list must match that of selected columns.',
+    );
+  }
+  state.fetchStatus = row === undefined ? -1 : 0;
+  if (statement.into.length === 0) {
+    state.sink.columns(describeColumns(cursor.columns));
+    if (row !== undefined)
+      await state.sink.row(cursor.columns.map((column, index) => toSqlValue(row[index] ?? null, column.type)));
+    state.rowCount = row === undefined ? 0 : 1;
+    runtime.done(state.rowCount, true);
+    return;
+  }
+  state.rowCount = row === undefined ? 0 : 1;
+  if (row !== undefined) await assignRow(row, cursor.columns, statement.into, runtime);
+}
+
+/** Values into variables, converted where the types differ. */
+async function assignRow(
+  row: readonly Text[],
+  columns: readonly BoundColumn[],
+  names: readonly string[],
+  runtime: Runtime,
+): Promise<void> {
+  const conversions: { name: string; sql: string }[] = [];
+  names.forEach((name, index) => {
+    const variable = runtime.frame().variables.get(name);
+    const column = columns[index];
+    if (variable === undefined || column === undefined) return;
+    const value = row[index] ?? null;
+    if (value === null || JSON.stringify(column.type) === JSON.stringify(variable.type)) variable.value = value;
+    else
+      conversions.push({
+        name,
+        sql: convert(
+          { sql: literal(value, column.type), type: column.type, nullable: true, collation: null },
+          variable.type,
+        ),
+      });
+  });
+  if (conversions.length === 0) return;
+  const [result] = await runtime.run(`SELECT ${conversions.map(({ sql }) => sql).join(', ')}`);
+  conversions.forEach(({ name }, index) => {
+    const variable = runtime.frame().variables.get(name);
+    if (variable !== undefined) variable.value = result?.rows[0]?.[index] ?? null;
+  });
+}

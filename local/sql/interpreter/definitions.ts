@@ -1,0 +1,529 @@
+import { same } from '../binder/scope';
+import { type Environment } from '../binder/environment';
+import { type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
+import { dropIndexSql, planAlterTable, triggerState } from '../catalog/alter-plan';
+import { addBody, addIndex, tableInfo, type TablePlan } from '../catalog/table-plan';
+import { planModule } from '../catalog/module-plan';
+import { notSupported, SqlError } from '../errors';
+import { quote } from '../emitter/typed';
+import { type Path, type Query, type StatementBody, type TableBody } from '../parser/ast';
+import { compileQuery, withLocks } from './queries';
+import { planSchemaObject, type SchemaObjectStatement } from '../catalog/schema-plan';
+import { type Runtime } from './runtime';
+
+type Of<Kind extends StatementBody['kind']> = Extract<StatementBody, { kind: Kind }>;
+
+export function emptyTable(
+  id: number,
+  physical: string,
+  schema: string,
+  name: string,
+  temporary: boolean,
+): TableDefinition {
+  return {
+    kind: 'table',
+    id,
+    schema,
+    name,
+    physical,
+    temporary,
+    version: 1,
+    columns: [],
+    indexes: [],
+    nextColumnId: 1,
+    nextIndexId: 1,
+    defaults: [],
+    checks: [],
+    foreignKeys: [],
+    referencedBy: [],
+    triggers: [],
+  };
+}
+
+/** Schema of a new object: [id, name as it is written in the catalog]. */
+async function schemaOf(path: Path, runtime: Runtime): Promise<{ id: number; name: string }> {
+  const { state } = runtime;
+  const name = path.at(-2) ?? '';
+  const database = path.at(-3) ?? '';
+  if (database !== '' && !same(database, state.database.name)) {
+    throw new SqlError(
+      40515,
+      `Reference to database and/or server name in '${path.join('.')}' is not supported in this version of SQL Server.`,
+      { scope: 'scope' },
+    );
+  }
+  if (name === '' || same(name, 'dbo')) return { id: 1, name: 'dbo' };
+  const [result] = await runtime.run(
+    `SELECT id, name FROM catalog.schemas WHERE database_id = ${state.database.id} AND lower(name) = lower(${quote(name)})`,
+  );
+  const [row] = result?.rows ?? [];
+  if (row === undefined) {
+    throw new SqlError(
+      2760,
+      `The specified schema name "${name}" either does not exist or you do not have permission to use it.`,
+    );
+  }
+  return { id: Number(row[0]), name: row[1] ?? name };
+}
+
+/** Runs a plan: all of it or nothing, in one round trip. */
+async function apply(plan: TablePlan, catalog: string[], runtime: Runtime, verb: string): Promise<void> {
+  const statements = [...plan.sql, ...catalog, ...plan.late];
+  try {
+    await runtime.run(statements.join(';'), verb);
+  } catch (error) {
+    throw nameTaken(error, plan.names);
+  }
+  runtime.state.transaction.catalogChanged();
+}
+
+/** Message 2714 with the name as the script wrote it. */
+function nameTaken(error: unknown, names: readonly string[]): unknown {
+  if (!(error instanceof SqlError) || error.number !== 2714) return error;
+  const taken = names.find((name) => error.message.toLowerCase().includes(`'${name.toLowerCase()}'`));
+  return taken === undefined ? error : alreadyThere(taken);
+}
+
+export const alreadyThere = (name: string): SqlError =>
+  new SqlError(2714, `There is already an object named '${name}' in the database.`, { state: 6 });
+
+function planFor(
+  table: TableDefinition,
+  schemaId: number,
+  runtime: Runtime,
+  environment: Environment,
+  ids: readonly number[],
+): TablePlan {
+  let used = 0;
+  return {
+    table,
+    schemaId,
+    databaseId: table.temporary ? 2 : runtime.state.database.id,
+    recorded: true,
+    sql: [],
+    late: [],
+    names: [table.name],
+    nextId: () => ids[used++] ?? 0,
+    environment,
+  };
+}
+
+/** A table's own ids: one for itself and one for each constraint. */
+const idsNeeded = (body: TableBody): number => 1 + body.constraints.length;
+
+export async function createTable(statement: Of<'createTable'>, line: number, runtime: Runtime): Promise<void> {
+  const { path, body } = statement;
+  const { state } = runtime;
+  const name = path.at(-1) ?? '';
+  if (name.startsWith('##')) throw notSupported('global temporary tables (##name)', line);
+  const temporary = name.startsWith('#');
+  const schema = temporary ? { id: 100000 + state.spid, name: 'dbo' } : await schemaOf(path, runtime);
+  const existing = await runtime.find(temporary ? [name] : [schema.name, name], line);
+  if (existing !== null) throw alreadyThere(name);
+  await createTableFrom(name, schema, body, temporary, runtime);
+}
+
+async function createTableFrom(
+  name: string,
+  schema: { id: number; name: string },
+  body: TableBody,
+  temporary: boolean,
+  runtime: Runtime,
+): Promise<TableDefinition> {
+  const { state } = runtime;
+  const ids = await allocateIds(idsNeeded(body), runtime);
+  const id = ids[0] ?? 0;
+  const physical = temporary ? `pg_temp.t${id}` : `d${state.database.id}.t${id}`;
+  const plan = await runtime.compile((environment) => {
+    const table = emptyTable(id, physical, schema.name, name, temporary);
+    const draft = planFor(table, schema.id, runtime, environment, ids.slice(1));
+    draft.sql.push(temporary ? `CREATE TEMP TABLE t${id} ()` : `CREATE TABLE ${physical} ()`);
+    addBody(draft, body);
+    if (table.columns.length === 0)
+      throw new SqlError(1709, `Table '${name}' must have at least one column.`, { scope: 'scope' });
+    return draft;
+  });
+  const record = `INSERT INTO catalog.objects (database_id, id, schema_id, name, type, info) VALUES (${plan.databaseId}, ${id}, ${schema.id}, ${quote(name)}, 'U', ${tableInfo(plan.table)})`;
+  await apply(plan, [record], runtime, 'CREATE TABLE');
+  if (temporary) {
+    state.transaction.pin(`table:${id}`);
+    runtime.frame().temporary.push(name);
+  }
+  return plan.table;
+}
+
+async function allocateIds(count: number, runtime: Runtime): Promise<number[]> {
+  const [result] = await runtime.run(`SELECT nextval('catalog.object_ids') FROM generate_series(1, ${count})`);
+  return (result?.rows ?? []).map((row) => Number(row[0]));
+}
+
+/** DECLARE @t TABLE: a temporary table of PostgreSQL that no catalog knows. */
+export async function declareTable(name: string, body: TableBody, runtime: Runtime): Promise<void> {
+  const id = runtime.nextId();
+  const plan = await runtime.compile((environment) => planTableVariable(name, body, id, runtime, environment));
+  await runtime.run(plan.sql.join(';'), 'DECLARE');
+  runtime.state.transaction.pin(`variable:${id}`);
+  runtime.frame().tables.set(name, plan.table);
+}
+
+export function planTableVariable(
+  name: string,
+  body: TableBody,
+  id: number,
+  runtime: Runtime,
+  environment: Environment,
+): TablePlan {
+  const table = emptyTable(id, `pg_temp.v${id}`, 'dbo', name, true);
+  const plan = { ...planFor(table, 0, runtime, environment, []), recorded: false, nextId: () => runtime.nextId() };
+  plan.sql.push(`CREATE TEMP TABLE v${id} ()`);
+  addBody(plan, body);
+  // its indexes and constraints are named after the definition's id
+  plan.sql = plan.sql.map((sql) => sql.replaceAll(`t${id}.`, `v${id}.`));
+  return plan;
+}
+
+export async function findTableOr(
+  path: Path,
+  error: SqlError,
+  line: number,
+  runtime: Runtime,
+): Promise<TableDefinition> {
+  const found = await runtime.find(path, line);
+  if (found?.kind !== 'table') throw error;
+  return found;
+}
+
+/** A copy that a plan may change: the original stays what the catalog says. */
+const draftOf = (table: TableDefinition): TableDefinition => structuredClone(table);
+
+const cannotFind = (path: Path, state = 1): SqlError =>
+  new SqlError(
+    4902,
+    `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
+    { state },
+  );
+
+export async function alterTable(statement: Of<'alterTable'>, line: number, runtime: Runtime): Promise<void> {
+  const { path, action } = statement;
+  const table = await findTableOr(path, cannotFind(path), line, runtime);
+  const ids = action.kind === 'add' ? await allocateIds(action.body.constraints.length + 1, runtime) : [];
+  const schemaId = table.temporary
+    ? 100000 + runtime.state.spid
+    : (await schemaOf([table.schema, table.name], runtime)).id;
+  const plan = await runtime.compile((environment) => {
+    const draft = planFor(draftOf(table), schemaId, runtime, environment, ids);
+    planAlterTable(draft, action, line);
+    return draft;
+  });
+  try {
+    await apply(plan, [saveTable(plan.table)], runtime, action.kind === 'alterColumn' ? 'UPDATE' : 'ALTER TABLE');
+  } catch (error) {
+    throw action.kind === 'add' ? notNullWithoutValue(error, table, action.body) : error;
+  }
+}
+
+const saveTable = (table: TableDefinition): string => {
+  const modified = "modified = statement_timestamp() AT TIME ZONE 'UTC', version = version + 1";
+  return `UPDATE catalog.objects SET info = ${tableInfo(table)}, ${modified} WHERE id = ${table.id}`;
+};
+
+/** PostgreSQL says 23502 for what SQL Server says in its own words when a column is added. */
+function notNullWithoutValue(error: unknown, table: TableDefinition, body: TableBody): unknown {
+  const column = body.columns.find((candidate) => candidate.nullable === false);
+  if (!(error instanceof SqlError) || error.number !== 515 || column === undefined) return error;
+  return new SqlError(
+    4901,
+    `ALTER TABLE only allows columns to be added that can contain nulls, or have a DEFAULT definition specified, or the column being added is an identity or timestamp column, or alternatively if none of the previous conditions are satisfied the table must be empty to allow addition of this column. Column '${column.name}' cannot be added to non-empty table '${table.name}' because it does not satisfy these conditions.`,
+  );
+}
+
+export async function createIndex(statement: Of<'createIndex'>, line: number, runtime: Runtime): Promise<void> {
+  const { path, index, dropExisting } = statement;
+  const found = await runtime.find(path, line);
+  if (found?.kind === 'view') throw notSupported('indexed views', line);
+  if (found?.kind !== 'table')
+    throw new SqlError(
+      1088,
+      `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
+      { state: 12 },
+    );
+  const plan = await runtime.compile((environment) => {
+    const draft = planFor(draftOf(found), 0, runtime, environment, []);
+    const existing = dropExisting
+      ? draft.table.indexes.find((candidate) => same(candidate.name, index.name))
+      : undefined;
+    if (existing !== undefined) {
+      draft.table.indexes.splice(draft.table.indexes.indexOf(existing), 1);
+      draft.sql.push(...dropIndexSql(draft.table, existing.id));
+    }
+    addIndex(draft, index);
+    return draft;
+  });
+  try {
+    await apply(plan, [saveTable(plan.table)], runtime, 'CREATE INDEX');
+  } catch (error) {
+    throw error instanceof SqlError && error.number === 1505
+      ? new SqlError(1505, error.message.replace(/i\d+_\d+x?/, index.name))
+      : error;
+  }
+}
+
+export async function dropIndex(statement: Of<'dropIndex'>, line: number, runtime: Runtime): Promise<void> {
+  for (const { name, path } of statement.indexes) {
+    const found = await runtime.find(path, line);
+    const index = found?.kind === 'table' ? found.indexes.find((candidate) => same(candidate.name, name)) : undefined;
+    if (found?.kind !== 'table' || index === undefined) {
+      if (statement.ifExists) continue;
+      throw new SqlError(
+        3701,
+        `Cannot drop the index '${[...path, name].join('.')}', because it does not exist or you do not have permission.`,
+        { severity: 11, state: 7 },
+      );
+    }
+    if (index.constraintId !== null) {
+      throw new SqlError(
+        3723,
+        `An explicit DROP INDEX is not allowed on index '${[...path, name].join('.')}'. It is being used for ${index.primary ? 'PRIMARY' : 'UNIQUE'} KEY constraint enforcement.`,
+        { state: index.primary ? 4 : 5 },
+      );
+    }
+    const table = draftOf(found);
+    table.indexes = table.indexes.filter((candidate) => candidate.id !== index.id);
+    await runtime.run([...dropIndexSql(table, index.id), saveTable(table)].join(';'), 'DROP INDEX');
+    runtime.state.transaction.catalogChanged();
+  }
+}
+
+export async function alterIndex(statement: Of<'alterIndex'>, line: number, runtime: Runtime): Promise<void> {
+  const { name, path, action } = statement;
+  const found = await findTableOr(
+    path,
+    new SqlError(
+      1088,
+      `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
+      { state: 9 },
+    ),
+    line,
+    runtime,
+  );
+  const index = found.indexes.find((candidate) => name === null || same(candidate.name, name));
+  if (name !== null && index === undefined) {
+    throw new SqlError(7999, `Could not find any index named '${name}' for table '${path.at(-1) ?? ''}'.`, {
+      state: 9,
+    });
+  }
+  if (action === 'disable') throw notSupported('ALTER INDEX ... DISABLE', line);
+}
+
+export async function truncate(statement: Of<'truncate'>, line: number, runtime: Runtime): Promise<void> {
+  const { path } = statement;
+  const table = await findTableOr(
+    path,
+    new SqlError(
+      4701,
+      `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
+    ),
+    line,
+    runtime,
+  );
+  if (table.referencedBy.some((reference) => reference.tableId !== table.id)) {
+    throw new SqlError(
+      4712,
+      `Cannot truncate table '${path.join('.')}' because it is being referenced by a FOREIGN KEY constraint.`,
+    );
+  }
+  await runtime.run(`TRUNCATE ${table.physical} RESTART IDENTITY`, 'TRUNCATE TABLE');
+}
+
+export async function dropTable(path: Path, ifExists: boolean, line: number, runtime: Runtime): Promise<void> {
+  const found = await runtime.find(path, line);
+  if (found?.kind !== 'table') {
+    if (ifExists && found === null) return;
+    throw new SqlError(
+      3701,
+      `Cannot drop the table '${path.join('.')}', because it does not exist or you do not have permission.`,
+      { severity: 11, state: 5 },
+    );
+  }
+  if (found.referencedBy.some((reference) => reference.tableId !== found.id)) {
+    throw new SqlError(
+      3726,
+      `Could not drop object '${path.join('.')}' because it is referenced by a FOREIGN KEY constraint.`,
+    );
+  }
+  await runtime.run(`DROP TABLE ${found.physical};${forgetObject(found.id)}`, 'DROP TABLE');
+  runtime.state.transaction.catalogChanged();
+  if (found.temporary) {
+    runtime.state.transaction.unpin(`table:${found.id}`);
+    for (const frame of runtime.state.frames)
+      frame.temporary = frame.temporary.filter((name) => !same(name, found.name));
+  }
+}
+
+export const forgetObject = (id: number): string =>
+  `DELETE FROM catalog.permissions WHERE class = 'OBJECT' AND major_id = ${id};DELETE FROM catalog.extended_properties WHERE class = 1 AND major_id = ${id};DELETE FROM catalog.objects WHERE id = ${id} OR parent_id = ${id}`;
+
+/** SELECT ... INTO: the new table takes names, types and an identity from the query. */
+export async function selectInto(query: Query, into: Path, line: number, runtime: Runtime): Promise<void> {
+  const { state } = runtime;
+  const name = into.at(-1) ?? '';
+  const temporary = name.startsWith('#');
+  const schema = temporary ? { id: 100000 + state.spid, name: 'dbo' } : await schemaOf(into, runtime);
+  if ((await runtime.find(temporary ? [name] : [schema.name, name], line)) !== null) throw alreadyThere(name);
+  const compiled = await runtime.compile((environment) => compileQuery(query, environment));
+  const seen = new Set<string>();
+  let identity: string | null = null;
+  const body: TableBody = { columns: [], constraints: [], indexes: [] };
+  compiled.columns.forEach((column, index) => {
+    if (column.name === '') {
+      throw new SqlError(
+        1038,
+        'An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name. For other statements, look for empty alias names. Aliases defined as "" or [] are not allowed. Change the alias to a valid name.',
+        { severity: 15, state: 5, line },
+      );
+    }
+    const key = column.name.toLowerCase();
+    if (seen.has(key))
+      throw new SqlError(
+        2705,
+        `Column names in each table must be unique. Column name '${column.name}' in table '${name}' is specified more than once.`,
+        { state: 3, line },
+      );
+    seen.add(key);
+    const identityColumn = column.identity === true && identity === null;
+    if (identityColumn) identity = `c${index + 1}`;
+    body.columns.push({
+      name: column.name,
+      type: { name: column.type.name, schema: null, type: column.type, rowversion: false, line },
+      nullable: column.nullable && !identityColumn,
+      identity: identityColumn ? { seed: '1', increment: '1' } : null,
+      computed: null,
+      rowguid: false,
+      sparse: false,
+      collation: null,
+      line,
+    });
+  });
+  await state.transaction.atomically(state.signal, async () => {
+    const table = await createTableFrom(name, schema, body, temporary, runtime);
+    const padded = compiled.columns.map((column, index) =>
+      column.type.name === 'char' || column.type.name === 'nchar' ? `rtrim(q.o${index + 1})` : `q.o${index + 1}`,
+    );
+    const insert = `INSERT INTO ${table.physical} SELECT ${padded.join(', ')} FROM (${compiled.sql}) AS q`;
+    const results = await runtime.run(withLocks(insert, compiled.locks, runtime), 'INSERT');
+    if (identity !== null)
+      await runtime.run(
+        `SELECT setval('${table.physical.replace(/\.t/, '.s')}', coalesce(max(${identity}), 1), max(${identity}) IS NOT NULL) FROM ${table.physical}`,
+      );
+    state.rowCount = results.at(-1)?.count ?? 0;
+  });
+  runtime.done(state.rowCount);
+}
+
+export async function createModule(statement: Of<'createModule'>, line: number, runtime: Runtime): Promise<void> {
+  const { definition, mode, source } = statement;
+  const name = definition.path.at(-1) ?? '';
+  const schema = await schemaOf(definition.path, runtime);
+  const existing = await runtime.find([schema.name, name], line);
+  const [id = 0] = existing === null ? await allocateIds(1, runtime) : [existing.id];
+  const sql = await runtime.compile((environment) =>
+    planModule(
+      { definition, mode, source, schema, existing, id, databaseId: runtime.state.database.id, line },
+      environment,
+    ),
+  );
+  try {
+    await runtime.run(sql, mode === 'alter' ? 'ALTER' : 'CREATE');
+  } catch (error) {
+    throw nameTaken(error, [name]);
+  }
+  runtime.state.transaction.catalogChanged();
+}
+
+const dropWords: Readonly<Record<string, string>> = {
+  scalarFunction: 'function',
+  inlineFunction: 'function',
+  procedure: 'procedure',
+  view: 'view',
+  trigger: 'trigger',
+  sequence: 'sequence object',
+  synonym: 'synonym',
+};
+
+export async function drop(statement: Of<'drop'>, line: number, runtime: Runtime): Promise<void> {
+  for (const path of statement.paths) {
+    if (statement.what === 'table') {
+      await dropTable(path, statement.ifExists, line, runtime);
+      continue;
+    }
+    if (['schema', 'type', 'user', 'role'].includes(statement.what)) {
+      await runSchemaObject({ ...statement, paths: [path] }, runtime);
+      continue;
+    }
+    const found = await rawFind(path, statement.what, line, runtime);
+    const fits = found !== null && (dropWords[found.kind]?.split(' ')[0] ?? '') === statement.what;
+    if (found === null || !fits) {
+      if (statement.ifExists && found === null) continue;
+      const message =
+        found === null
+          ? `Cannot drop the ${dropName(statement.what)} '${path.join('.')}', because it does not exist or you do not have permission.`
+          : `Cannot use DROP ${statement.what.toUpperCase()} with '${path.join('.')}' because '${path.join('.')}' is a ${dropWords[found.kind] ?? found.kind}. Use DROP ${(dropWords[found.kind] ?? found.kind).toUpperCase()}.`;
+      throw new SqlError(found === null ? 3701 : 3705, message, {
+        severity: found === null ? 11 : 16,
+        state: found === null ? 5 : 1,
+      });
+    }
+    const physical = found.kind === 'sequence' ? `DROP SEQUENCE d${runtime.state.database.id}.q${found.id};` : '';
+    await runtime.run(`${physical}${forgetObject(found.id)}`, 'DROP');
+    runtime.state.transaction.catalogChanged();
+  }
+}
+
+const dropName = (what: string): string => (what === 'sequence' ? 'sequence object' : what);
+
+/** DROP SYNONYM means the synonym, everything else what stands behind it. */
+async function rawFind(path: Path, what: string, line: number, runtime: Runtime): Promise<ObjectDefinition | null> {
+  if (what !== 'synonym') return runtime.find(path, line);
+  const [result] = await runtime.run(
+    `SELECT o.id FROM catalog.objects o WHERE o.id = tsql.object_id(${runtime.state.database.id}, ${runtime.state.spid}, ${quote(path.map((part) => `[${part}]`).join('.'))}, 'SN')`,
+  );
+  const id = result?.rows[0]?.[0];
+  return id == null ? null : runtime.describe(Number(id));
+}
+
+export async function setTriggerState(statement: Of<'triggerState'>, line: number, runtime: Runtime): Promise<void> {
+  const table = await findTableOr(statement.table, cannotFind(statement.table), line, runtime);
+  const plan = await runtime.compile((environment) => {
+    const draft = planFor(draftOf(table), 0, runtime, environment, []);
+    triggerState(
+      draft,
+      statement.names.map((name) => name.at(-1) ?? ''),
+      statement.enabled,
+      line,
+    );
+    return draft;
+  });
+  await apply(plan, [], runtime, 'ALTER TABLE');
+}
+
+/** Schemas, sequences, synonyms, types, users, roles, permissions: rows of the catalog and little else. */
+export async function runSchemaObject(statement: SchemaObjectStatement, runtime: Runtime): Promise<void> {
+  const { state } = runtime;
+  const path = 'path' in statement ? statement.path : [];
+  const schema =
+    'path' in statement && statement.kind !== 'permission' && statement.kind !== 'alterSchema'
+      ? await schemaOf(path, runtime)
+      : { id: 1, name: 'dbo' };
+  const object =
+    'path' in statement && path.length > 0 && statement.kind !== 'createType' ? await runtime.find(path) : null;
+  const sql = await runtime.compile((environment) =>
+    planSchemaObject(statement, { databaseId: state.database.id, schema, object, environment }),
+  );
+  if (sql.length === 0) return;
+  try {
+    await runtime.run(sql.join(';'), statement.kind);
+  } catch (error) {
+    throw nameTaken(error, path.slice(-1));
+  }
+  state.transaction.catalogChanged();
+}

@@ -1,0 +1,204 @@
+import { notSupported, SqlError } from '../errors';
+import { type Path, type Statement } from '../parser/ast';
+import { parseNameText } from '../parser/parser';
+import { findTableOr } from './definitions';
+import { type Runtime } from './runtime';
+
+/** Options whose setting is remembered and changes nothing here, because the stand-in always behaves as if it were the default. */
+const fixedOn = new Set([
+  'ANSI_NULLS',
+  'ANSI_WARNINGS',
+  'ANSI_PADDING',
+  'CONCAT_NULL_YIELDS_NULL',
+  'ARITHABORT',
+  'ANSI_NULL_DFLT_ON',
+]);
+const fixedOff = new Set([
+  'NUMERIC_ROUNDABORT',
+  'ANSI_NULL_DFLT_OFF',
+  'CURSOR_CLOSE_ON_COMMIT',
+  'FMTONLY',
+  'NOEXEC',
+  'PARSEONLY',
+  'ARITHIGNORE',
+  'DISABLE_DEF_CNST_CHK',
+]);
+/** Options that only ask for information or speed. */
+const withoutEffect = new Set([
+  'STATISTICS IO',
+  'STATISTICS TIME',
+  'STATISTICS PROFILE',
+  'TEXTSIZE',
+  'DEADLOCK_PRIORITY',
+  'FORCEPLAN',
+  'QUERY_GOVERNOR_COST_LIMIT',
+  'NO_BROWSETABLE',
+  'REMOTE_PROC_TRANSACTIONS',
+]);
+
+export async function setOption(statement: Extract<Statement, { kind: 'setOption' }>, runtime: Runtime): Promise<void> {
+  const { options } = runtime.state;
+  const on = statement.value === 'ON';
+  runtime.state.rowCount = 0;
+  const number = async (): Promise<number> =>
+    statement.argument === null
+      ? Number(statement.value)
+      : Number((await runtime.evaluateAs(statement.argument, { name: 'int' })) ?? 0);
+  for (const option of statement.options) {
+    switch (option) {
+      case 'XACT_ABORT':
+        options.xactAbort = on;
+        break;
+      case 'NOCOUNT':
+        options.noCount = on;
+        break;
+      case 'QUOTED_IDENTIFIER':
+        options.quotedIdentifier = on;
+        break;
+      case 'IMPLICIT_TRANSACTIONS':
+        options.implicitTransactions = on;
+        break;
+      case 'ANSI_DEFAULTS':
+        options.quotedIdentifier = on;
+        options.implicitTransactions = on;
+        break;
+      case 'LOCK_TIMEOUT':
+        options.lockTimeoutMs = await number();
+        break;
+      case 'ROWCOUNT':
+        options.rowCount = await number();
+        break;
+      case 'DATEFIRST':
+        if ((await number()) !== 7) throw notSupported('SET DATEFIRST other than 7', statement.line);
+        break;
+      case 'DATEFORMAT':
+        options.dateFormat = statement.value.toLowerCase();
+        if (options.dateFormat !== 'mdy') throw notSupported(`SET DATEFORMAT ${statement.value}`, statement.line);
+        break;
+      case 'LANGUAGE':
+        if (!['us_english', 'english'].includes(statement.value.toLowerCase()))
+          throw notSupported(`SET LANGUAGE ${statement.value}`, statement.line);
+        break;
+      default:
+        setFlag(option, on, statement.line, runtime);
+    }
+  }
+}
+
+function setFlag(option: string, on: boolean, line: number, { state }: Runtime): void {
+  if (withoutEffect.has(option)) return;
+  if (fixedOn.has(option) || fixedOff.has(option)) {
+    // What would change results when it is not the default is refused, but only ANSI_NULLS and its like are ever turned off by scripts that mean it.
+    const unusual = fixedOn.has(option) ? !on : on;
+    if (
+      unusual &&
+      ![
+        'ANSI_PADDING',
+        'ANSI_WARNINGS',
+        'ARITHABORT',
+        'ANSI_NULL_DFLT_ON',
+        'CURSOR_CLOSE_ON_COMMIT',
+        'ARITHIGNORE',
+        'ANSI_NULL_DFLT_OFF',
+        'DISABLE_DEF_CNST_CHK',
+        'ANSI_NULLS',
+      ].includes(option)
+    ) {
+      throw notSupported(`SET ${option} ${on ? 'ON' : 'OFF'}`, line);
+    }
+    state.options.flags.set(option, on);
+    return;
+  }
+  throw new SqlError(195, `'${option}' is not a recognized SET option.`, {
+    severity: 15,
+    state: 5,
+    line,
+    scope: 'batch',
+  });
+}
+
+const isolationLevels: Readonly<Record<string, string>> = {
+  'READ UNCOMMITTED': 'READ COMMITTED', // readers never wait and never see what is not committed
+  'READ COMMITTED': 'READ COMMITTED',
+  'REPEATABLE READ': 'REPEATABLE READ',
+  SNAPSHOT: 'REPEATABLE READ',
+  SERIALIZABLE: 'SERIALIZABLE',
+};
+
+export function setIsolation(level: string, { state }: Pick<Runtime, 'state'>): void {
+  const isolation = isolationLevels[level];
+  if (isolation === undefined)
+    throw new SqlError(102, `Incorrect syntax near '${level}'.`, { severity: 15, scope: 'batch' });
+  state.options.isolation = isolation;
+}
+
+export async function setIdentityInsert(path: Path, on: boolean, line: number, runtime: Runtime): Promise<void> {
+  const { state } = runtime;
+  const table = await findTableOr(
+    path,
+    new SqlError(
+      1088,
+      `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
+      { state: 11 },
+    ),
+    line,
+    runtime,
+  );
+  if (!table.columns.some((column) => column.identity !== null)) {
+    throw new SqlError(
+      8106,
+      `Table '${path.join('.')}' does not have the identity property. Cannot perform SET operation.`,
+    );
+  }
+  if (!on) {
+    if (state.identityInsert === table.id) state.identityInsert = null;
+    return;
+  }
+  if (state.identityInsert !== null && state.identityInsert !== table.id) {
+    const other = await runtime.describe(state.identityInsert);
+    if (other?.kind === 'table') {
+      throw new SqlError(
+        8107,
+        `IDENTITY_INSERT is already ON for table '${state.database.name}.${other.schema}.${other.name}'. Cannot perform SET operation for table '${path.join('.')}'.`,
+      );
+    }
+  }
+  state.identityInsert = table.id;
+}
+
+/** DBCC CHECKIDENT. */
+export async function checkIdentity(
+  statement: Extract<Statement, { kind: 'checkIdent' }>,
+  line: number,
+  runtime: Runtime,
+): Promise<void> {
+  const name = (await runtime.evaluateAs(statement.table, { name: 'nvarchar', length: 776 })) ?? '';
+  const path = parseNameText(name) ?? [name];
+  const table = await findTableOr(
+    path,
+    new SqlError(2501, `Cannot find a table or object with the name "${name}". Check the system catalog.`, {
+      state: 45,
+    }),
+    line,
+    runtime,
+  );
+  const column = table.columns.find((candidate) => candidate.identity !== null);
+  if (column?.identity == null)
+    throw new SqlError(7997, `'${table.name}' does not contain an identity column.`, { state: 1 });
+  const sequence = table.physical.replace(/\.t/, '.s');
+  const [before] = await runtime.run(`SELECT CASE WHEN is_called THEN last_value END FROM ${sequence}`);
+  const current = before?.rows[0]?.[0] ?? null;
+  if (statement.reseed !== null) {
+    const value = await runtime.evaluateAs(statement.reseed, { name: 'bigint' });
+    // on a table that never had rows the next value is the seed itself
+    await runtime.run(`SELECT setval('${sequence}', ${value ?? '1'}, ${current !== null})`);
+  } else if (!statement.noReseed) {
+    await runtime.run(
+      `SELECT setval('${sequence}', max(c${column.id})) FROM ${table.physical} HAVING max(c${column.id}) > coalesce(${current ?? 'NULL'}, 0)`,
+    );
+  }
+  runtime.info(`Checking identity information: current identity value '${current ?? 'NULL'}'.`, { number: 7998 });
+  runtime.info('DBCC execution completed. If DBCC printed error messages, contact your system administrator.', {
+    number: 2528,
+  });
+}

@@ -1,0 +1,230 @@
+import { nvarchar } from '../binder/types';
+import { type ColumnDefinition, type ModuleDefinition } from '../catalog/definitions';
+import { convert } from '../emitter/convert';
+import { literal } from '../emitter/typed';
+import { notSupported, SqlError } from '../errors';
+import { type ExecuteStatement, type Statement } from '../parser/ast';
+import { parseNameText } from '../parser/parser';
+import { type SqlType } from '../session';
+import { compileChange, applyChange } from './changes';
+import { type ErrorHandling } from './error-handling';
+import { type Runtime } from './runtime';
+import { type Frame, type Variable } from './state';
+import { findSystemProcedure, type ProcedureArgument } from './system-procedures';
+import { fromSqlValue, type Text } from './values';
+
+/** EXEC: dynamic SQL, a procedure of the database, or a system procedure. */
+export async function runExecute(statement: ExecuteStatement, runtime: Runtime, errors: ErrorHandling): Promise<void> {
+  const { target } = statement;
+  if (target.kind === 'text') {
+    let text = '';
+    for (const part of target.parts) text += (await runtime.evaluateAs(part, nvarchar('max'))) ?? '';
+    await runDynamic(text, new Map(), runtime, errors, statement);
+    return;
+  }
+  const args = await bindArguments(statement, runtime);
+  let path: readonly string[];
+  if (target.kind === 'module') path = target.path;
+  else {
+    const name = runtime.frame().variables.get(target.name)?.value ?? '';
+    path = parseNameText(name) ?? [name];
+  }
+  const result = await callProcedure(path, args, runtime, errors, statement.line);
+  for (const arg of args) if (arg.target !== null && arg.output) assignOutput(arg.target, arg, runtime);
+  if (statement.result !== null) {
+    const variable = runtime.frame().variables.get(statement.result);
+    if (variable !== undefined) variable.value = String(result);
+  }
+}
+
+async function bindArguments(statement: ExecuteStatement, runtime: Runtime): Promise<ProcedureArgument[]> {
+  const args: ProcedureArgument[] = [];
+  for (const { name, value, output } of statement.args) {
+    if (value.kind === 'default') {
+      args.push({ name, value: null, type: { name: 'int' }, output: false, useDefault: true, target: null });
+      continue;
+    }
+    const evaluated = await runtime.evaluate(value);
+    args.push({ name, ...evaluated, output, useDefault: false, target: value.kind === 'variable' ? value.name : null });
+  }
+  return args;
+}
+
+function assignOutput(target: string, arg: ProcedureArgument, runtime: Runtime): void {
+  const variable = runtime.frame().variables.get(target);
+  if (variable !== undefined) variable.value = arg.value;
+}
+
+/** Calls by name; the result is the return status. Output values are written back into the arguments. */
+export async function callProcedure(
+  path: readonly string[],
+  args: ProcedureArgument[],
+  runtime: Runtime,
+  errors: ErrorHandling,
+  line: number,
+): Promise<number> {
+  const { state } = runtime;
+  const name = path.at(-1) ?? '';
+  const schema = path.at(-2)?.toLowerCase() ?? '';
+  const found = schema === 'sys' ? null : await runtime.find(path, line);
+  if (found?.kind !== 'procedure') {
+    const system = findSystemProcedure(name);
+    if (found === null && system !== undefined) {
+      const result = await system({ args, runtime, errors, line });
+      state.error = 0;
+      return result;
+    }
+    throw new SqlError(2812, `Could not find stored procedure '${path.join('.')}'.`, { state: 62, line });
+  }
+  const syntax = runtime.syntax(found);
+  const variables = await parameters(found, args, runtime);
+  const frame = runtime.newFrame({ procedure: found.name, procedureId: found.id, variables });
+  const before = state.transaction.count;
+  state.error = 0;
+  await runtime.runModule(found, syntax, frame);
+  found.columns.forEach((parameter, index) => {
+    const arg =
+      args.find((candidate) => candidate.name?.toLowerCase() === parameter.name.toLowerCase()) ??
+      (args[index]?.name === null ? args[index] : undefined);
+    if (arg?.output === true && parameter.rowguid) arg.value = frame.variables.get(parameter.name)?.value ?? null;
+  });
+  if (state.transaction.count !== before) mismatch(before, line, runtime, errors);
+  return frame.returnValue;
+}
+
+function mismatch(before: number, line: number, runtime: Runtime, errors: ErrorHandling): void {
+  const { count } = runtime.state.transaction;
+  const what = `Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. Previous count = ${before}, current count = ${count}.`;
+  errors.report(new SqlError(266, what, { state: 2 }), line, '');
+}
+
+/** Parameters of a procedure with the values of a call. */
+async function parameters(
+  procedure: ModuleDefinition,
+  args: readonly ProcedureArgument[],
+  runtime: Runtime,
+): Promise<Map<string, Variable>> {
+  const { columns, name } = procedure;
+  const variables = new Map<string, Variable>();
+  const given = new Map<string, ProcedureArgument>();
+  args.forEach((arg, index) => {
+    const parameter =
+      arg.name === null
+        ? columns[index]
+        : columns.find((column) => column.name.toLowerCase() === arg.name?.toLowerCase());
+    if (parameter === undefined) {
+      if (arg.name === null)
+        throw new SqlError(8144, `Procedure or function ${name} has too many arguments specified.`, {
+          state: 2,
+          procedure: name,
+        });
+      throw new SqlError(8145, `${arg.name} is not a parameter for procedure ${name}.`, { state: 2, procedure: name });
+    }
+    if (arg.output && !parameter.rowguid) {
+      throw new SqlError(
+        8162,
+        `The formal parameter "${parameter.name}" was not declared as an OUTPUT parameter, but the actual parameter passed in requested output.`,
+        { state: 2, procedure: name },
+      );
+    }
+    given.set(parameter.name, arg);
+  });
+  for (const parameter of columns)
+    variables.set(parameter.name, {
+      type: parameter.type,
+      value: await parameterValue(parameter, given.get(parameter.name), name, runtime),
+    });
+  return variables;
+}
+
+async function parameterValue(
+  parameter: ColumnDefinition,
+  arg: ProcedureArgument | undefined,
+  procedure: string,
+  runtime: Runtime,
+): Promise<Text> {
+  if (arg !== undefined && !arg.useDefault) return convertValue(arg.value, arg.type, parameter.type, runtime);
+  if (parameter.computed === null) {
+    throw new SqlError(
+      201,
+      `Procedure or function '${procedure}' expects parameter '${parameter.name}', which was not supplied.`,
+      { state: 4, procedure },
+    );
+  }
+  const [result] = await runtime.run(`SELECT ${parameter.computed.text}`);
+  return result?.rows[0]?.[0] ?? null;
+}
+
+/** A value as another type has it. */
+export async function convertValue(value: Text, from: SqlType, to: SqlType, runtime: Runtime): Promise<Text> {
+  if (value === null || JSON.stringify(from) === JSON.stringify(to)) return value;
+  const sql = convert({ sql: literal(value, from), type: from, nullable: true, collation: null }, to);
+  const [result] = await runtime.run(`SELECT ${sql}`);
+  return result?.rows[0]?.[0] ?? null;
+}
+
+/** Text as a batch of its own; a syntax or compile error in it is an error of the calling statement. */
+export async function runDynamic(
+  text: string,
+  variables: Map<string, Variable>,
+  runtime: Runtime,
+  errors: ErrorHandling,
+  statement: { line: number },
+): Promise<Frame> {
+  const { state } = runtime;
+  const frame = runtime.newFrame({ variables });
+  const before = state.transaction.count;
+  await runtime.runText(text, frame);
+  if (state.transaction.count !== before) mismatch(before, statement.line, runtime, errors);
+  return frame;
+}
+
+type Insert = Extract<Statement, { kind: 'insert' }>;
+
+/** INSERT ... EXEC: the rows are collected, then inserted by one statement. */
+export async function runInsertExecute(
+  statement: Insert,
+  source: ExecuteStatement,
+  line: number,
+  runtime: Runtime,
+): Promise<void> {
+  const { state } = runtime;
+  const rows: { values: Text[]; types: SqlType[] }[] = [];
+  const outer = state.sink;
+  const limit = 50_000;
+  let types: SqlType[] = [];
+  state.sink = {
+    ...outer,
+    columns: (columns) => (types = columns.map((column) => column.type)),
+    row: (values) => {
+      if (rows.length >= limit) throw notSupported(`INSERT ... EXEC of more than ${limit} rows`, line);
+      rows.push({ values: values.map((value, index) => fromSqlValue(value, types[index] ?? { name: 'int' })), types });
+    },
+    done: () => undefined,
+  };
+  try {
+    await runExecute(source, runtime, {
+      raise: () => Promise.reject(new Error('unreachable')),
+      report: () => undefined,
+    });
+  } finally {
+    state.sink = outer;
+  }
+  const width = rows[0]?.types.length ?? types.length;
+  if (rows.length === 0) {
+    state.rowCount = 0;
+    runtime.done(0);
+    return;
+  }
+  const names = Array.from({ length: width }, (_, index) => `o${index + 1}`);
+  const values = rows.map(
+    (row) => `(${row.values.map((value, index) => literal(value, row.types[index] ?? { name: 'int' })).join(', ')})`,
+  );
+  const columns = (rows[0]?.types ?? []).map((type) => ({ name: '', sql: '', type, nullable: true, collation: null }));
+  const query = {
+    sql: `SELECT ${names.join(', ')} FROM (VALUES ${values.join(', ')}) AS q(${names.join(', ')})`,
+    columns,
+  };
+  const compiled = await runtime.compile((environment) => compileChange(statement, line, environment, query));
+  await applyChange(compiled, statement, line, runtime);
+}

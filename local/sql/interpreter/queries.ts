@@ -1,0 +1,191 @@
+import { bindExpression } from '../binder/expressions';
+import { bindQuery, type BoundQuery } from '../binder/query';
+import { type Environment } from '../binder/environment';
+import { variableType } from '../binder/environment';
+import { emptyScope, type Scope, type SourceColumn } from '../binder/scope';
+import { type BoundColumn } from '../binder/select-items';
+import { familyOf, int } from '../binder/types';
+import { notSupported, SqlError } from '../errors';
+import { convert } from '../emitter/convert';
+import { hole } from '../emitter/holes';
+import { type Typed } from '../emitter/typed';
+import { type Expression, type Query, type Select, type SelectItem } from '../parser/ast';
+import { type SqlColumn, type SqlType } from '../session';
+import { type TableLock } from '../binder/environment';
+import { type Runtime } from './runtime';
+import { toSqlValue } from './values';
+
+export interface CompiledQuery extends BoundQuery {
+  locks: TableLock[];
+  /** Variables that the query assigns, in the order of its columns. */
+  variables: { name: string; type: SqlType }[];
+}
+
+type Assignment = Extract<SelectItem, { kind: 'assign' }>;
+
+/** A query at statement level. SELECT @x = ... yields one column for each variable. */
+export function compileQuery(query: Query, environment: Environment): CompiledQuery {
+  const { body } = query;
+  const assignments =
+    body.kind === 'select' ? body.items.filter((item): item is Assignment => item.kind === 'assign') : [];
+  if (assignments.length === 0)
+    return { ...bindQuery(query, null, environment, { top: true }), locks: environment.locks, variables: [] };
+  if (body.kind !== 'select' || assignments.length < body.items.length) {
+    throw new SqlError(
+      141,
+      'A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations.',
+      { severity: 15, line: query.line, scope: 'scope' },
+    );
+  }
+  const variables = assignments.map(({ variable, line }) => ({
+    name: variable,
+    type: variableType(environment, variable, line),
+  }));
+  const names = new Set(variables.map(({ name }) => name));
+  const accumulates = assignments.some(({ expression, operator }) => operator !== '=' || mentions(expression, names));
+  if (accumulates && body.from.length > 0)
+    return {
+      ...compileAccumulation(query, body, assignments, variables, environment),
+      locks: environment.locks,
+      variables,
+    };
+  const items = assignments.map((item): SelectItem => ({
+    kind: 'expression',
+    expression: complete(item),
+    alias: item.variable,
+    line: item.line,
+  }));
+  const bound = bindQuery({ ...query, body: { ...body, items } }, null, environment, { top: true });
+  return { ...converted(bound, variables, environment), locks: environment.locks, variables };
+}
+
+/** `@x += e` as `@x + e`. */
+function complete({ operator, variable, expression, line }: Assignment): Expression {
+  const op = operator.slice(0, 1);
+  if (op === '+' || op === '-' || op === '*' || op === '/' || op === '%' || op === '&' || op === '|' || op === '^') {
+    return operator === '='
+      ? expression
+      : { kind: 'binary', operator: op, left: { kind: 'variable', name: variable, line }, right: expression, line };
+  }
+  return expression;
+}
+
+const mentions = (node: object, names: ReadonlySet<string>): boolean =>
+  Object.values(node).some((part: unknown) =>
+    typeof part === 'string' ? names.has(part) : typeof part === 'object' && part !== null && mentions(part, names),
+  );
+
+function converted(bound: BoundQuery, variables: readonly { type: SqlType }[], environment: Environment): BoundQuery {
+  const alias = environment.aliases.next();
+  const list = bound.columns.map(
+    (column, index) =>
+      `${convert({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, constant: undefined }, variables[index]?.type ?? column.type)} AS o${index + 1}`,
+  );
+  return { ...bound, sql: `SELECT ${list.join(', ')} FROM (${bound.sql}) AS ${alias}` };
+}
+
+/**
+ * `SELECT @s = @s + name FROM t`: each row sees what the one before it assigned. The rows are numbered and folded by a
+ * recursive query, so that it is one round trip however many there are.
+ */
+function compileAccumulation(
+  query: Query,
+  body: Select,
+  assignments: readonly Assignment[],
+  variables: readonly { name: string; type: SqlType }[],
+  environment: Environment,
+): BoundQuery {
+  if (body.groupBy.length > 0 || body.distinct)
+    throw notSupported('SELECT @x = @x + ... with GROUP BY or DISTINCT', query.line);
+  const [row, folded] = [environment.aliases.next(), environment.aliases.next()];
+  const captured = new Map<string, SourceColumn & { outer: string }>();
+  const names = new Map(variables.map(({ name }, index) => [name, index]));
+  const steps: string[] = [];
+  const collate = (type: SqlType): string => (familyOf(type) === 'string' ? ' COLLATE tsql.ci' : '');
+  const items = (scope: Scope): BoundColumn[] => {
+    const capture = (column: SourceColumn): Typed => {
+      const known = captured.get(column.sql) ?? { ...column, outer: `${row}.o${captured.size + 1}` };
+      captured.set(column.sql, known);
+      return { ...known, sql: known.outer, trimmed: undefined };
+    };
+    assignments.forEach((item, index) => {
+      const typed = bindExpression(complete(item), { ...scope, capture }, environment);
+      const type = variables[index]?.type ?? int;
+      steps.push(`${replaceHoles(convert(typed, type), names, folded)}${collate(type)}`);
+    });
+    const columns = [...captured.values()].map((column) => ({ ...column, name: '' }));
+    return columns.length > 0 ? columns : [{ name: '', sql: '1', type: int, nullable: false, collation: null }];
+  };
+  const rows = bindQuery(query, null, environment, { top: true, items });
+  const seeds = variables.map(({ name, type }) => `${hole(name)}${collate(type)}`);
+  const accumulators = variables.map((_, index) => `a${index}`);
+  const sql = `WITH RECURSIVE ${row}s AS MATERIALIZED (SELECT row_number() OVER () AS n, ${row}q.* FROM (${rows.sql}) AS ${row}q), ${folded}(n, ${accumulators.join(', ')}) AS (SELECT 0::int8, ${seeds.join(', ')} UNION ALL SELECT ${row}.n, ${steps.join(', ')} FROM ${folded} JOIN ${row}s AS ${row} ON ${row}.n = ${folded}.n + 1) SELECT ${accumulators.map((name, index) => `${name} AS o${index + 1}`).join(', ')} FROM ${folded} WHERE n > 0 ORDER BY n DESC LIMIT 1`;
+  return {
+    sql,
+    columns: variables.map(({ name, type }) => ({ name, type, sql: '', nullable: true, collation: null })),
+  };
+}
+
+function replaceHoles(sql: string, names: ReadonlyMap<string, number>, folded: string): string {
+  let result = sql;
+  for (const [name, index] of names) result = result.replaceAll(hole(name), `${folded}.a${index}`);
+  return result;
+}
+
+export function describeColumns(columns: readonly BoundColumn[]): SqlColumn[] {
+  return columns.map((column) => ({
+    name: column.name,
+    type: column.type,
+    nullable: column.nullable,
+    ...(column.identity === true ? { identity: true } : {}),
+  }));
+}
+
+/** Runs a SELECT and sends its rows, or assigns its variables. */
+export async function runQuery(query: Query, runtime: Runtime): Promise<void> {
+  const { state } = runtime;
+  const compiled = await runtime.compileOnce(runtime.memos.queries, query, (environment) =>
+    compileQuery(query, environment),
+  );
+  const sql = withLocks(compiled.sql, compiled.locks, runtime);
+  if (compiled.variables.length > 0) {
+    const results = await runtime.run(sql, 'SELECT');
+    const rows = results.at(-1)?.rows ?? [];
+    const last = rows.at(-1);
+    compiled.variables.forEach(({ name }, index) => {
+      const variable = runtime.frame().variables.get(name);
+      if (variable !== undefined && last !== undefined) variable.value = last[index] ?? null;
+    });
+    state.rowCount = rows.length;
+    return;
+  }
+  await streamRows(sql, compiled.columns, 'SELECT', runtime);
+}
+
+/** Sends a result set as PostgreSQL yields it. */
+export async function streamRows(
+  sql: string,
+  columns: readonly BoundColumn[],
+  verb: string,
+  runtime: Runtime,
+): Promise<number> {
+  const { state } = runtime;
+  let count = 0;
+  state.sink.columns(describeColumns(columns));
+  const limit = state.options.rowCount;
+  await runtime.run(limit > 0 ? `SELECT * FROM (${sql}) AS limited LIMIT ${limit}` : sql, verb, {
+    onRow: (row) => {
+      count++;
+      return state.sink.row(columns.map((column, index) => toSqlValue(row[index] ?? null, column.type)));
+    },
+  });
+  state.rowCount = count;
+  runtime.done(count, true);
+  return count;
+}
+
+/** Locks that hints ask for matter only until the end of the transaction; outside of one the statement is it. */
+export function withLocks(sql: string, locks: readonly TableLock[], runtime: Runtime): string {
+  if (locks.length === 0 || runtime.state.transaction.count === 0) return sql;
+  return `${locks.map(({ physical, mode }) => `LOCK TABLE ${physical} IN ${mode} MODE`).join(';')};${sql}`;
+}

@@ -1,0 +1,250 @@
+import { resolveType } from '../binder/environment';
+import { same } from '../binder/scope';
+import { type TableDefinition } from '../catalog/definitions';
+import { tableInfo } from '../catalog/table-plan';
+import { quote } from '../emitter/typed';
+import { notSupported, SqlError } from '../errors';
+import { parseNameText, parseParameterList } from '../parser/parser';
+import { type SqlType } from '../session';
+import { type ErrorHandling } from './error-handling';
+import { runSchemaObject } from './definitions';
+import { extendedProperty } from './extended-properties';
+import { convertValue, runDynamic } from './procedures';
+import { type Runtime } from './runtime';
+import { type Variable } from './state';
+import { type Text } from './values';
+
+/** An argument of a call: by name or by position, with its value; OUTPUT values come back in `value`. */
+export interface ProcedureArgument {
+  name: string | null;
+  value: Text;
+  type: SqlType;
+  output: boolean;
+  useDefault: boolean;
+  /** Variable of the caller that takes the output. */
+  target: string | null;
+}
+
+export interface ProcedureCall {
+  args: ProcedureArgument[];
+  runtime: Runtime;
+  errors: ErrorHandling;
+  line: number;
+}
+
+type SystemProcedure = (call: ProcedureCall) => Promise<number>;
+
+/** The procedures that SQL Server brings along. */
+export const findSystemProcedure = (name: string): SystemProcedure | undefined => procedures[name.toLowerCase()];
+
+/** Values of a call by parameter name, in the order in which the procedure declares them. */
+function named(call: ProcedureCall, ...names: string[]): (Text | undefined)[] {
+  return names.map((name, index) => {
+    const arg =
+      call.args.find((candidate) => candidate.name !== null && same(candidate.name, name)) ??
+      (call.args[index]?.name === null ? call.args[index] : undefined);
+    return arg === undefined || arg.useDefault ? undefined : arg.value;
+  });
+}
+
+const procedures: Record<string, SystemProcedure> = {
+  sp_executesql: executeSql,
+  sp_getapplock: getAppLock,
+  sp_releaseapplock: releaseAppLock,
+  sp_rename: rename,
+  sp_addextendedproperty: (call) => extendedProperty('add', call),
+  sp_updateextendedproperty: (call) => extendedProperty('update', call),
+  sp_dropextendedproperty: (call) => extendedProperty('drop', call),
+  sp_addrolemember: (call) => roleMember(call, true),
+  sp_droprolemember: (call) => roleMember(call, false),
+  sp_refreshview: async () => 0,
+  sp_refreshsqlmodule: async () => 0,
+  sp_recompile: async () => 0,
+  sp_updatestats: async () => 0,
+  sp_tableoption: async () => 0,
+  sp_set_session_context: async () => {
+    throw notSupported('sp_set_session_context');
+  },
+};
+
+/** sp_executesql: text, parameter list, values. */
+async function executeSql(call: ProcedureCall): Promise<number> {
+  const { runtime } = call;
+  const [statement, declaration, ...rest] = call.args;
+  const text = statement?.value ?? null;
+  if (text === null) return 0;
+  const declared = declaration?.value ?? '';
+  const list = parseParameterList(declared, { quotedIdentifier: runtime.state.options.quotedIdentifier });
+  const variables = new Map<string, Variable>();
+  const outputs: { arg: ProcedureArgument; name: string }[] = [];
+  for (const [index, parameter] of list.entries()) {
+    const type = await runtime.compile((environment) => resolveType(environment, parameter.type));
+    const arg =
+      rest.find((candidate) => candidate.name !== null && same(candidate.name, parameter.name)) ??
+      (rest[index]?.name === null ? rest[index] : undefined);
+    if (arg === undefined) {
+      throw new SqlError(
+        8178,
+        `The parameterized query '(${declared})${text}' expects the parameter '${parameter.name}', which was not supplied.`,
+        { scope: 'batch' },
+      );
+    }
+    variables.set(parameter.name, { type, value: await convertValue(arg.value, arg.type, type, runtime) });
+    if (arg.output && parameter.output) outputs.push({ arg, name: parameter.name });
+  }
+  if (rest.length > list.length)
+    throw new SqlError(8144, 'Procedure or function  has too many arguments specified.', { state: 2 });
+  const frame = await runDynamic(text, variables, runtime, call.errors, call);
+  for (const { arg, name } of outputs) arg.value = frame.variables.get(name)?.value ?? null;
+  return 0;
+}
+
+const lockModes: Readonly<Record<string, boolean>> = { exclusive: true, shared: false };
+
+async function getAppLock(call: ProcedureCall): Promise<number> {
+  const { state } = call.runtime;
+  const [resource, mode, owner, timeout, principal] = named(
+    call,
+    '@Resource',
+    '@LockMode',
+    '@LockOwner',
+    '@LockTimeout',
+    '@DbPrincipal',
+  );
+  if (resource == null || resource.length > 255 || mode == null) return -999;
+  const exclusive = lockModes[mode.toLowerCase()];
+  if (exclusive === undefined) {
+    if (['update', 'intentshared', 'intentexclusive'].includes(mode.toLowerCase()))
+      throw notSupported(`sp_getapplock with @LockMode = '${mode}'`, call.line);
+    return -999;
+  }
+  const ownedBy = (owner ?? 'Transaction').toLowerCase();
+  if (ownedBy !== 'transaction' && ownedBy !== 'session') return -999;
+  if (ownedBy === 'transaction' && state.transaction.count === 0) return -999;
+  const timeoutMs = timeout == null ? state.options.lockTimeoutMs : Number(timeout);
+  return state.transaction.lock(
+    `${state.database.id}/${principal ?? 'public'}/${resource}`,
+    exclusive,
+    ownedBy,
+    timeoutMs,
+    state.signal,
+  );
+}
+
+async function releaseAppLock(call: ProcedureCall): Promise<number> {
+  const { state } = call.runtime;
+  const [resource, owner, principal] = named(call, '@Resource', '@LockOwner', '@DbPrincipal');
+  const ownedBy = (owner ?? 'Transaction').toLowerCase() === 'session' ? 'session' : 'transaction';
+  const released = await state.transaction.unlock(
+    `${state.database.id}/${principal ?? 'public'}/${resource ?? ''}`,
+    ownedBy,
+    state.signal,
+  );
+  if (released) return 0;
+  throw new SqlError(
+    1223,
+    `Cannot release the application lock (Database Principal: '${principal ?? 'public'}', Resource: '${resource ?? ''}') because it is not currently held.`,
+    { line: call.line },
+  );
+}
+
+const caution = 'Caution: Changing any part of an object name could break scripts and stored procedures.';
+
+async function rename(call: ProcedureCall): Promise<number> {
+  const { runtime } = call;
+  const [oldName, newName, kind] = named(call, '@objname', '@newname', '@objtype');
+  const path = parseNameText(oldName ?? '');
+  const wanted = (kind ?? '').toUpperCase();
+  if (path === null || newName == null || newName === '') throw ambiguous(oldName ?? '', wanted);
+  if (wanted === 'COLUMN' || wanted === 'INDEX') {
+    const table = await runtime.find(path.slice(0, -1), call.line);
+    if (table?.kind !== 'table') throw ambiguous(oldName ?? '', wanted);
+    await renameInTable(table, path.at(-1) ?? '', newName, wanted, oldName ?? '', runtime);
+  } else if (wanted === '' || wanted === 'OBJECT') {
+    const found = await runtime.find(path, call.line);
+    if (found === null) {
+      // without a kind the name may also be a column's
+      const table = path.length > 1 && wanted === '' ? await runtime.find(path.slice(0, -1), call.line) : null;
+      if (table?.kind !== 'table' || !table.columns.some((column) => same(column.name, path.at(-1) ?? '')))
+        throw ambiguous(oldName ?? '', wanted);
+      await renameInTable(table, path.at(-1) ?? '', newName, 'COLUMN', oldName ?? '', runtime);
+    } else await renameObject(found.id, newName, runtime);
+  } else if (wanted === 'USERDATATYPE') throw notSupported("sp_rename of 'USERDATATYPE'");
+  else throw new SqlError(15249, `Error: Explicit @objtype '${kind ?? ''}' is unrecognized.`, { severity: 11 });
+  runtime.state.transaction.catalogChanged();
+  runtime.info(caution, { number: 15477 });
+  return 0;
+}
+
+const ambiguous = (name: string, kind: string): SqlError =>
+  new SqlError(
+    15248,
+    `Either the parameter @objname is ambiguous or the claimed @objtype (${kind === '' ? 'null' : kind}) is wrong.`,
+    { severity: 11, procedure: 'sp_rename', ...(name === '' ? { state: 1 } : {}) },
+  );
+
+async function renameInTable(
+  table: TableDefinition,
+  name: string,
+  newName: string,
+  kind: 'COLUMN' | 'INDEX',
+  full: string,
+  runtime: Runtime,
+): Promise<void> {
+  const draft = structuredClone(table);
+  const list: { name: string; constraintId?: number | null }[] = kind === 'COLUMN' ? draft.columns : draft.indexes;
+  const item = list.find((candidate) => same(candidate.name, name));
+  if (item === undefined) throw ambiguous(full, kind);
+  if (list.some((candidate) => candidate !== item && same(candidate.name, newName))) {
+    throw new SqlError(
+      15335,
+      `Error: The new name '${newName}' is already in use as a ${kind} name and would cause a duplicate that is not permitted.`,
+      { severity: 11, procedure: 'sp_rename' },
+    );
+  }
+  const old = item.name;
+  item.name = newName;
+  const statements = [
+    `UPDATE catalog.objects SET info = ${tableInfo(draft)}, version = version + 1 WHERE id = ${table.id}`,
+  ];
+  if (item.constraintId != null)
+    statements.push(`UPDATE catalog.objects SET name = ${quote(newName)} WHERE id = ${item.constraintId}`);
+  if (kind === 'COLUMN') {
+    // SQL Server refuses when a constraint's text names the column
+    const enforced = table.checks.find((check) =>
+      new RegExp(`\\b${old.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`, 'i').test(check.text),
+    );
+    if (enforced !== undefined) {
+      throw new SqlError(
+        15336,
+        `Object '${full}' cannot be renamed because the object participates in enforced dependencies.`,
+        { procedure: 'sp_rename' },
+      );
+    }
+  }
+  await runtime.run(statements.join(';'), 'sp_rename');
+}
+
+async function renameObject(id: number, newName: string, runtime: Runtime): Promise<void> {
+  const statements = [
+    `UPDATE catalog.objects SET name = ${quote(newName)} WHERE id = ${id}`,
+    // a key constraint and its index share their name
+    `UPDATE catalog.objects SET info = jsonb_set(info, '{indexes}', (SELECT jsonb_agg(CASE WHEN (i ->> 'constraintId')::int = ${id} THEN i || jsonb_build_object('name', ${quote(newName)}::text) ELSE i END) FROM jsonb_array_elements(info -> 'indexes') i)) WHERE id = (SELECT parent_id FROM catalog.objects WHERE id = ${id}) AND info @> '{"indexes":[{"constraintId":${id}}]}'`,
+  ];
+  try {
+    await runtime.run(statements.join(';'), 'sp_rename');
+  } catch (error) {
+    if (!(error instanceof SqlError) || error.number !== 2714) throw error;
+    throw new SqlError(
+      15335,
+      `Error: The new name '${newName}' is already in use as a object name and would cause a duplicate that is not permitted.`,
+      { severity: 11, procedure: 'sp_rename' },
+    );
+  }
+}
+
+async function roleMember(call: ProcedureCall, add: boolean): Promise<number> {
+  const [role, member] = named(call, '@rolename', '@membername');
+  await runSchemaObject({ kind: 'roleMember', role: role ?? '', member: member ?? '', add }, call.runtime);
+  return 0;
+}
