@@ -2,9 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../lib/platform/errors';
+import { benchCounters } from './counters/suite';
 import { benchDatabaseRuns } from './database-runs/suite';
-import { readBenchOptions, usage } from './options';
+import { type BenchOptions, readBenchOptions, usage } from './options';
+import { benchRealFleet } from './real-fleet/suite';
 import { type Verdict, verdictTable } from './report';
+import { benchScale } from './simulation/suite';
 
 const say = (text: string): void => console.log(text);
 
@@ -19,12 +22,22 @@ async function main(): Promise<void> {
   say('No SQL Server is involved: SQL time is that of the stand-in, or injected.');
   const folder = mkdtempSync(join(tmpdir(), 'sqlfleet-bench-'));
   try {
-    const verdicts: Verdict[] = await benchDatabaseRuns(options, join(folder, 'certificates'), say);
+    const verdicts = await bench(options, folder);
     say(`\n${verdictTable(verdicts)}`);
     if (verdicts.some(({ holds }) => !holds)) process.exitCode = 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function bench(options: BenchOptions, folder: string): Promise<Verdict[]> {
+  if (options.counters) return benchCounters(options, folder, say);
+  const databases = options['real-fleet'];
+  if (databases !== undefined) return benchRealFleet(databases, folder, say);
+  return [
+    ...(await benchScale(options, say)),
+    ...(await benchDatabaseRuns(options, join(folder, 'certificates'), say)),
+  ];
 }
 
 main().catch((error: unknown) => {

@@ -9,6 +9,9 @@ const entryPoints = {
   'cli/demo': 'cli/demo.ts',
   'cli/openapi': 'cli/openapi.ts',
   'bench/main': 'bench/main.ts',
+  'bench/database-runs-client': 'bench/database-runs/client-process.ts',
+  'bench/database-runs-server': 'bench/database-runs/server-process.ts',
+  'bench/simulation': 'bench/simulation/process.ts',
 };
 
 rmSync('dist', { recursive: true, force: true });
