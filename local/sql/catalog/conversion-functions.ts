@@ -22,7 +22,8 @@ END $$;`,
   .join('\n');
 
 export const conversionFunctions = `
-CREATE FUNCTION tsql.fail(number int, scope text, message text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+-- volatile, or the planner would call it where it is never reached
+CREATE FUNCTION tsql.fail(number int, scope text, message text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   RAISE EXCEPTION USING ERRCODE = 'TSQL0', MESSAGE = message, HINT = number::text, DETAIL = scope;
 END $$;
@@ -374,7 +375,7 @@ BEGIN
     WHEN 'minute' THEN v + n * interval '1 minute' WHEN 'second' THEN v + n * interval '1 second'
     WHEN 'millisecond' THEN v + n * interval '1 millisecond' WHEN 'microsecond' THEN v + n * interval '1 microsecond'
     WHEN 'nanosecond' THEN v + (n / 1000) * interval '1 microsecond' END;
-  IF result > '9999-12-31 23:59:59.999999' OR result < CASE WHEN type = 'datetime' THEN '1753-01-01'::timestamp ELSE '0001-01-01'::timestamp END THEN
+  IF result > '9999-12-31 23:59:59.999999' OR result < (CASE WHEN type = 'datetime' THEN '1753-01-01'::timestamp ELSE '0001-01-01'::timestamp END) THEN
     PERFORM tsql.fail(517, 'statement', format('Adding a value to a ''%s'' column caused an overflow.', type));
   END IF;
   RETURN result;

@@ -12,7 +12,7 @@ import { Abandon, createErrorHandling } from './error-handling';
 import { createEvaluation } from './evaluate';
 import { runControl } from './control';
 import { isPostgresError, translateError } from './postgres-errors';
-import { compileScalarFunction, functionName, needsFunction, type FunctionNeeded } from './scalar-functions';
+import { compileScalarFunction, functionName, NeedsFunction } from './scalar-functions';
 import { next, type Flow, type Runtime } from './runtime';
 import { holeText } from './session-values';
 import { type Frame, type SessionState } from './state';
@@ -61,14 +61,10 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
         return bind(environment());
       } catch (error) {
         if (error instanceof NeedsDefinition) await state.names().load(error.key);
-        else if (needsFunction(error)) await createFunction(error);
+        else if (error instanceof NeedsFunction) await compileScalarFunction(error.id, runtime);
         else throw error;
       }
     }
-  };
-
-  const createFunction = async (needed: FunctionNeeded): Promise<void> => {
-    await compileScalarFunction(needed.id, runtime);
   };
 
   const run: Runtime['run'] = async (sql, verb = '', options = {}) => {

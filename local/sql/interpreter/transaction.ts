@@ -66,7 +66,7 @@ export interface Transaction {
   unlock(resource: string, owner: 'transaction' | 'session', signal: AbortSignal): Promise<boolean>;
   holds(resource: string, owner: 'transaction' | 'session'): 'Exclusive' | 'Shared' | null;
   /** Functions compiled into this backend. */
-  functions: Map<number, string>;
+  functions: Map<number, { name: string; cache: DefinitionCache; generation: number }>;
   /** Gives the backend back unless something lives in it. */
   endRequest(): Promise<void>;
   close(): Promise<void>;
