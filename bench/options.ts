@@ -1,9 +1,17 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { profileNames } from './database-runs/model';
 
 const numbers = z.string().transform((text) => text.split(',').map(Number));
 const count = z.coerce.number().int().min(1);
-const sizes = numbers.pipe(z.array(z.number().int().min(1)).min(2, 'needs two sizes, smallest first'));
+const sizes = numbers.pipe(
+  z
+    .array(z.number().int().min(1))
+    .min(2, 'needs two sizes')
+    .refine((values) => values.every((value, index) => index === 0 || value > (values[index - 1] ?? 0)), {
+      message: 'the smallest comes first',
+    }),
+);
 
 export const benchOptionsSchema = z.strictObject({
   help: z.boolean().default(false),
@@ -21,7 +29,8 @@ export const benchOptionsSchema = z.strictObject({
   profiles: z
     .string()
     .transform((text) => text.split(','))
-    .default(['zero', 'lan', 'wan']),
+    .pipe(z.array(z.enum(profileNames)))
+    .default([...profileNames]),
 });
 export type BenchOptions = z.infer<typeof benchOptionsSchema>;
 

@@ -7,6 +7,10 @@ export const clientNames = ['product', 'bareDriver', 'pool'] as const;
 export const clientNameSchema = z.enum(clientNames);
 export type ClientName = z.infer<typeof clientNameSchema>;
 
+/** Without injected time, as in one region, as across regions. */
+export const profileNames = ['zero', 'lan', 'wan'] as const;
+export type ProfileName = (typeof profileNames)[number];
+
 /** What the server adds to its own time, as a network and a busy database would. Milliseconds. */
 export const profileSchema = z.object({
   /** Once per login: the round trips of TCP, TLS and the login itself, and the server's checks. */

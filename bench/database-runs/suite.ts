@@ -8,6 +8,7 @@ import {
   type ClientInput,
   type ClientName,
   type Profile,
+  type ProfileName,
   serverCpuSchema,
   serverReadySchema,
 } from './model';
@@ -19,7 +20,7 @@ const scriptLength = 300;
 const warmUp = 100;
 
 interface ProfilePlan {
-  name: string;
+  name: ProfileName;
   profile: Profile;
   /** Share of `--databases` and of `--pairs`: where the time is injected, less noise needs fewer runs. */
   databasesShare: number;
