@@ -36,6 +36,7 @@ export interface BuildServicesDeps {
     request: DatabaseBuildRequest,
     pkg: Awaited<ReturnType<WorkerDeps['parsePackage']>>,
   ): Promise<DatabaseBuildResult>;
+  longestDeliveryMs: number;
   monitorIntervalMs: number;
   stuckAfterMs: number;
 }

@@ -21,6 +21,8 @@ export interface WorkerDeps {
   parsePackage(bytes: Buffer, name: string): Promise<Package>;
   clock: Clock;
   logger: Logger;
+  /** How long one delivery may work: less than the host's time limit, after which nobody would hear how it ended. */
+  longestDeliveryMs: number;
 }
 
 /** Packages are large and shared by all targets of a build; few builds run at once. */
@@ -76,7 +78,8 @@ export function createTargetWorker(deps: WorkerDeps) {
   const run = async (attempt: Attempt, manifest: Manifest, signal: AbortSignal): Promise<Outcome> => {
     const pkg = await packages.get(`${attempt.buildId} ${attempt.run}`);
     const { target } = attempt;
-    const request = { ...attempt, options: manifest.options, deadlineMs: manifest.deadlineMs, signal };
+    const deadlineMs = Math.min(manifest.deadlineMs, nowMs() + deps.longestDeliveryMs);
+    const request = { ...attempt, options: manifest.options, deadlineMs, signal };
     const result = await deps.buildDatabase(request, pkg);
     const name = `${target.id}.${attempt.attempt}.sql`;
     try {

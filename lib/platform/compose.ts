@@ -29,6 +29,8 @@ const versionText = 'sqlfleet 0.1';
 
 const loginTimeoutMs = 30_000;
 const cancelTimeoutMs = 5_000;
+/** A quarter of an hour less than `functionTimeout` in host.json. */
+const longestDeliveryMs = 225 * 60_000;
 
 export interface Composition {
   builds: BuildServices;
@@ -76,6 +78,7 @@ export function compose(environment: Record<string, string | undefined>): Compos
       parsePackage,
       buildDatabase: createDatabaseBuilder(builder),
       resolveDatabase: createOutcomeResolver(builder),
+      longestDeliveryMs,
       monitorIntervalMs: settings.SQLFLEET_MONITOR_INTERVAL_MS,
       stuckAfterMs: settings.SQLFLEET_STUCK_AFTER_MS,
     }),

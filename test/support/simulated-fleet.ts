@@ -157,6 +157,7 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
       return result(build?.({ target, attempt }) ?? 'committed', new Date(nowMs).toISOString());
     },
     resolveDatabase: async () => result('failed', new Date(nowMs).toISOString()),
+    longestDeliveryMs: 3_600_000,
     monitorIntervalMs: 2_000,
     stuckAfterMs,
   });
