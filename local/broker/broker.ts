@@ -135,6 +135,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
     async stop() {
       deadlines.stop();
+      server.releaseAll();
       await listener.close();
       journal.close();
       eventJournal.close();

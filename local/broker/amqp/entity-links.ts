@@ -17,7 +17,7 @@ import {
 } from './codec';
 import { type IncomingHandler, type OutgoingHandler } from './links';
 import { accepted, modified, type Outcome, released } from './outcomes';
-import { creditLeft, type Delivery, holdAttach, type OutgoingLink, refuseAttach } from './rhea-internals';
+import { creditLeft, type Delivery, type OutgoingLink, refuseAttach } from './rhea-internals';
 
 const sessionFilter = 'com.microsoft:session-filter';
 
@@ -106,8 +106,7 @@ function sessionLink(
     revoked: () => link.close({ condition: conditions.sessionLockLost, description: 'The session lock has expired.' }),
   };
 
-  // An attach without an answer tells the client to go on waiting; it says itself for how long.
-  holdAttach(link);
+  // As long as the attach is not answered the client goes on waiting; it says itself for how long.
   const timeoutMs: unknown = recordOf(link.properties)['com.microsoft:timeout'];
   const giveUp =
     typeof wanted === 'string'
@@ -126,6 +125,7 @@ function sessionLink(
   }
   return {
     path,
+    attachesLater: true,
     flow: () => sessions.pump(consumer),
     settle: (delivery, outcome) => settle(mailbox, lockTokens.get(delivery), outcome),
     closed(connectionLost) {

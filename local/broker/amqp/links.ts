@@ -23,6 +23,8 @@ export interface IncomingHandler {
 /** What the server does with a link on which the client receives. */
 export interface OutgoingHandler {
   path: string;
+  /** The handler answers the attach itself, when it has what the client waits for. */
+  attachesLater?: boolean;
   /** The client gave credit. */
   flow(): void;
   /** The client disposed of a delivery. Returns our own outcome; throwing answers with a rejection. */

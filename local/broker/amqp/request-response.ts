@@ -74,7 +74,8 @@ export function createRequestEndpoint(
           const result = handle({ operation: name, applicationProperties, body: message.body });
           Promise.resolve(result)
             .then((response) => respond(response))
-            .catch(refuse);
+            .catch(refuse)
+            .catch(() => session.close()); // not even the refusal could be sent
         },
       };
     },

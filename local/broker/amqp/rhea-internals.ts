@@ -134,7 +134,7 @@ export function receivedBytes(context: EventContext): { bytes: Buffer; isBatch: 
 const batchFormat = 0x80013700;
 
 /** Keeps the answer to an attach back until `link.attach()`; the client waits as long. */
-export function holdAttach(link: OutgoingLink): void {
+export function holdAttach(link: IncomingLink | OutgoingLink): void {
   link.state.local_open = false;
   link.state.open_requests = 0;
 }

@@ -14,6 +14,7 @@ import {
   create_container,
   type Delivery,
   type EventContext,
+  holdAttach,
   incomingLink,
   type IncomingLink,
   isServerConnection,
@@ -46,7 +47,8 @@ export interface AmqpServer {
   accept(socket: Socket): void;
   /** `reset`: as if the network had cut them; `forced`: closed by the service with an AMQP error. */
   dropConnections(how: 'reset' | 'forced'): void;
-  readonly connectionCount: number;
+  /** Takes back what clients hold as if they had closed their links: for an orderly stop, which is no failed delivery. */
+  releaseAll(): void;
 }
 
 export interface AmqpServerDeps {
@@ -141,10 +143,10 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
         attempt(() => drop(connection, 'reset'));
         break;
       case 'delay':
-        clock.sleep(action.delayMs).then(
-          () => attempt(answer),
-          (error: unknown) => answer(error),
-        );
+        clock
+          .sleep(action.delayMs)
+          .then(() => attempt(answer))
+          .catch((error: unknown) => log(`delayed ${operation}: ${messageOf(error)}`));
         break;
     }
   };
@@ -158,12 +160,15 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
     link.set_source(link.source);
     link.set_target(link.target);
     link.local.attach.max_message_size = endpoints.maxMessageBytes(address);
+    holdAttach(link);
     perform(
       'attach',
       address,
       connection,
       () => {
+        if (!link.is_remote_open()) return; // gone while a fault delayed it
         incoming.set(link, endpoints.openIncoming(address, link, connection));
+        link.attach();
         link.add_credit(incomingCredit);
       },
       (error) => error !== undefined && refuseAttach(link, toAmqpError(error)),
@@ -207,13 +212,16 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
     link.set_target(link.target);
     link.local.attach.snd_settle_mode = link.snd_settle_mode;
     link.local.attach.rcv_settle_mode = link.rcv_settle_mode;
+    holdAttach(link);
     perform(
       'attach',
       address,
       connection,
       () => {
+        if (!link.is_remote_open()) return;
         const handler = endpoints.openOutgoing(address, link, connection);
         connection.links.set(link, { ...handler, session: context.session });
+        if (handler.attachesLater !== true) link.attach();
       },
       (error) => error !== undefined && refuseAttach(link, toAmqpError(error)),
     );
@@ -267,12 +275,12 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
   on('sender_close', (context) => closeLinks(context, (link) => link === context.sender));
   on('session_close', (context) => closeLinks(context, (_, session) => session === context.session));
   on('connection_close', (context) => closeLinks(context, () => true));
-  on('disconnected', ({ connection }) => forget(connection));
+  on('disconnected', ({ connection }) => forget(connection, true));
 
-  const forget = (connection: Connection): void => {
+  const forget = (connection: Connection, connectionLost: boolean): void => {
     const known = open.get(connection);
     open.delete(connection);
-    for (const handler of known?.links.values() ?? []) handler.closed(true);
+    for (const handler of known?.links.values() ?? []) handler.closed(connectionLost);
     known?.links.clear();
   };
 
@@ -313,9 +321,11 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
         },
       });
       // A socket that is destroyed on this side raises neither 'end' nor 'error', which is all that rhea listens to.
+      let ended = false;
+      socket.once('end', () => (ended = true));
       socket.once('close', () => {
-        if (open.has(connection)) socket.emit('end');
-        forget(connection);
+        if (!ended) socket.emit('end');
+        forget(connection, true);
       });
       connection.accept(socket);
       answerPromptly(connection, socket);
@@ -323,8 +333,8 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
     dropConnections(how) {
       for (const connection of [...open.values()]) drop(connection, how);
     },
-    get connectionCount() {
-      return open.size;
+    releaseAll() {
+      for (const connection of [...open.keys()]) forget(connection, false);
     },
   };
 }

@@ -127,6 +127,21 @@ describe('after a kill', () => {
   });
 });
 
+describe('after an orderly stop', () => {
+  onlyStandIn('what was being worked on is there, and the delivery has not failed', async () => {
+    await send('builds', [{ body: 'in flight', sessionId: 'a' }]);
+    const session = await client.acceptSession('builds', 'managed', 'a');
+    expect(await session.receiveMessages(1, { maxWaitTimeInMs: 1_000 })).toHaveLength(1);
+    await broker.stop();
+    await new Promise((resolve) => setTimeout(resolve, 100)); // closing a client before it sees the loss takes a minute
+    await client.close();
+    await start();
+    const again = await client.acceptSession('builds', 'managed', 'a');
+    const [message] = await again.receiveMessages(1, { maxWaitTimeInMs: 1_000 });
+    expect(message).toMatchObject({ body: 'in flight', deliveryCount: 0 });
+  });
+});
+
 describe('the journal', () => {
   onlyStandIn('holds only what is live after a restart', async () => {
     for (let round = 0; round < 5; round += 1) {
