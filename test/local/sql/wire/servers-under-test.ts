@@ -30,6 +30,9 @@ export async function startServers(
     certificates,
     onDefect: (error) => void defects.push(error),
     ...overrides,
+  }).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
   });
   return {
     ...servers,
