@@ -40,7 +40,7 @@ export async function simulateCosts(sizes: readonly number[]): Promise<Simulated
       costs.push({
         targets,
         documentRequests: sum(Object.values(documents).flatMap(({ requests }) => Object.values(requests))),
-        blobRequests: sum(Object.values(blobs)),
+        blobRequests: sum(Object.values(blobs).flatMap((container) => Object.values(container))),
         messages: simulated.traffic.sentMessages,
         events: simulated.traffic.events,
         historyBytes: orchestration.engine.counters(orchestration.instanceId)?.maximumHistoryBytes ?? NaN,

@@ -21,7 +21,7 @@ export const cloudCountersSchema = z.object({
     }),
   ),
   documents: z.record(z.string(), z.object({ writes: z.number() })),
-  blobs: z.record(z.string(), z.number()),
+  blobs: z.record(z.string(), z.record(z.string(), z.number())),
   durable: z.record(z.string(), z.object({ maximumHistoryBytes: z.number(), generations: z.number() })),
 });
 export type CloudCounters = z.infer<typeof cloudCountersSchema>;
@@ -38,9 +38,9 @@ export interface Traffic {
   receivedMessages: number;
   settledMessages: number;
   outcomeWrites: number;
-  /** Build document, monitor's memory, audit. */
+  logWrites: number;
+  /** Build document, monitor's memory, audit; inputs, plan, manifest, summaries. */
   ownWrites: number;
-  blobWrites: number;
   events: number;
   /** At its largest. */
   historyBytes: number;
@@ -49,6 +49,7 @@ export interface Traffic {
 /** Settings that the driver sends by itself after each login: one request, and part of the login. */
 const requestsPerLogin = 1;
 const blobWriteOperations = ['putBlob', 'putBlock', 'putBlockList'];
+const logsContainer = 'logs';
 const topic = 'database-builds';
 const hub = 'progress';
 
@@ -74,6 +75,12 @@ export function trafficOf(
       (sum, [name, { writes }]) => sum + (name.endsWith(`/${container}`) ? writes : 0),
       0,
     );
+  const blobWrites = Object.values(counters.blobs).reduce(
+    (total, container) => total + blobWriteOperations.reduce((sum, operation) => sum + (container[operation] ?? 0), 0),
+    0,
+  );
+  // Logs of databases are written in one piece; the consolidated ones, which a build writes once, in blocks.
+  const logWrites = counters.blobs[logsContainer]?.putBlob ?? 0;
   return {
     targets: build.targets,
     mostLogins: Math.max(...sql.map(({ logins, refusedLogins }) => logins + refusedLogins)),
@@ -87,8 +94,8 @@ export function trafficOf(
       Object.values(settlements).reduce((sum, count) => sum + count, 0),
     ),
     outcomeWrites: writesTo('outcomes'),
-    ownWrites: writesTo('builds') + writesTo('audit'),
-    blobWrites: blobWriteOperations.reduce((sum, operation) => sum + (counters.blobs[operation] ?? 0), 0),
+    logWrites,
+    ownWrites: writesTo('builds') + writesTo('audit') + blobWrites - logWrites,
     events: sumOf(isHub, ({ sentMessages }) => sentMessages),
     historyBytes: counters.durable[build.instanceId]?.maximumHistoryBytes ?? NaN,
   };

@@ -48,11 +48,11 @@ export function judgeTraffic(traffics: readonly Traffic[]): Verdict[] {
     ),
     atMost(
       'central writes per target (outcome, log)',
-      perTarget(({ outcomeWrites, blobWrites }) => outcomeWrites + blobWrites),
+      perTarget(({ outcomeWrites, logWrites }) => outcomeWrites + logWrites),
       budgets.centralWrites,
     ),
     {
-      what: "the build's own documents, writes over targets",
+      what: "the build's own documents and blobs, writes per target",
       measured: ownWrites.map((writes) => rounded(writes)).join(' -> '),
       budget: 'no growth',
       holds: (ownWrites.at(-1) ?? Infinity) <= (ownWrites[0] ?? 0),

@@ -27,11 +27,13 @@ export interface Blobs {
   secureEndpoint: string;
   port: number;
   faults: FaultHooks;
-  /** Requests by operation since the start or the last `resetCounters`; refused ones too. */
-  counters(): Partial<Record<BlobOperation, number>>;
+  /** Requests by container and operation since the start or the last `resetCounters`; refused ones too. */
+  counters(): Record<string, BlobCounters>;
   resetCounters(): void;
   stop(): Promise<void>;
 }
+
+export type BlobCounters = Partial<Record<BlobOperation, number>>;
 
 /** Documented by Microsoft and the same in every storage emulator: they protect nothing, and tools expect them. */
 export const emulatorAccount = {
@@ -49,7 +51,11 @@ export async function startBlobs(options: BlobsOptions): Promise<Blobs> {
   const journalFile = stateFolder === null ? null : join(stateFolder, 'blobs.jsonl');
   const store = openBlobStore({ journalFile, content, clock });
   const requests = createBlobRequests({ store, content });
-  let counters: Partial<Record<BlobOperation, number>> = {};
+  const counters = new Map<string, BlobCounters>();
+  const count = (container: string, operation: BlobOperation): void => {
+    const known = counters.get(container) ?? {};
+    counters.set(container, { ...known, [operation]: (known[operation] ?? 0) + 1 });
+  };
 
   const service = await startHttpService({
     port,
@@ -65,7 +71,7 @@ export async function startBlobs(options: BlobsOptions): Promise<Blobs> {
     },
     handle: (request) => {
       const target = identify(request, account.name);
-      counters[target.operation] = (counters[target.operation] ?? 0) + 1;
+      count(target.container, target.operation);
       authorize(request, target, { account, verifyToken, nowMs: clock.nowMs() });
       return requests.handle(target, request);
     },
@@ -83,10 +89,8 @@ export async function startBlobs(options: BlobsOptions): Promise<Blobs> {
     secureEndpoint: `https://localhost:${service.port}/${account.name}`,
     port: service.port,
     faults: service.faults,
-    counters: () => ({ ...counters }),
-    resetCounters: () => {
-      counters = {};
-    },
+    counters: () => Object.fromEntries(counters),
+    resetCounters: () => counters.clear(),
     async stop() {
       await service.close();
       store.close();

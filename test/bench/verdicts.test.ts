@@ -22,7 +22,7 @@ function cloudCounters(targets: number): CloudCounters {
       'sqlfleet/builds': { writes: 20 },
       'sqlfleet/audit': { writes: 1 },
     },
-    blobs: { putBlob: targets + 10, getBlob: 500 },
+    blobs: { logs: { putBlob: targets + 1, putBlock: 4, putBlockList: 4 }, builds: { putBlob: 9, getBlob: 500 } },
     durable: { 'build-1': { maximumHistoryBytes: 9_000, generations: 1 } },
   };
 }
@@ -47,9 +47,9 @@ describe('the budgets that counters tell', () => {
     ['messages sent per target', ({ broker }) => double(broker, 'database-builds', 'sentMessages')],
     ['messages received per target', ({ broker }) => double(broker, subscription, 'deliveries')],
     ['progress events per target', ({ broker }) => double(broker, 'progress', 'sentMessages')],
-    ['central writes per target (outcome, log)', ({ blobs }) => (blobs.putBlob = 10 * (blobs.putBlob ?? 0))],
+    ['central writes per target (outcome, log)', ({ blobs }) => (blobs.logs = { putBlob: 201 })],
     [
-      "the build's own documents, writes over targets",
+      "the build's own documents and blobs, writes per target",
       ({ documents }) => (documents['sqlfleet/builds'] = { writes: 2_000 }),
     ],
     [
