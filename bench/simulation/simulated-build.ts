@@ -89,6 +89,7 @@ export function createSimulatedBuild(deps: SimulatedBuildDeps): SimulatedBuild {
     },
     buildDatabase: async () => committed(new Date(nowMs).toISOString()),
     resolveDatabase: async () => committed(new Date(nowMs).toISOString()),
+    longestDeliveryMs: 3_600_000,
     monitorIntervalMs: 2_000,
     stuckAfterMs: 60_000,
   });
