@@ -20,7 +20,7 @@ export function createDatabaseReader(endpoints: Endpoints) {
     const endpoint = endpoints.sql.find((each) => each.server === server);
     if (endpoint === undefined) throw new Error(`there is no server ${server}`);
     const pool = new sql.ConnectionPool({
-      server: endpoint.host,
+      server: 'localhost',
       port: endpoint.port,
       database,
       user: endpoint.user,

@@ -35,7 +35,8 @@ export function createDemo(deps: DemoDeps) {
         bar.finish(current);
         return current;
       }
-      bar.show(current);
+      // A retry is prepared first; until then the counts are still those before it.
+      if (current.state !== 'validating') bar.show(current);
       await delay(lookEveryMs);
     }
   };

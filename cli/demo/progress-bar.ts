@@ -14,10 +14,16 @@ const plainEveryMs = 1_000;
 /** Live progress of one build: a bar, committed, failed, in flight, rate and time left. */
 export function createProgressBar(output: Output, nowMs: () => number) {
   const startedMs = nowMs();
+  /** A retry begins with most targets ended already; they do not count for its rate. */
+  let endedBefore: number | undefined;
+  const lineOf = (build: BuildView): string => {
+    endedBefore ??= endedTargets(build);
+    return progressLine(build, nowMs() - startedMs, endedBefore);
+  };
   let lastPlainMs = -Infinity;
   return {
     show(build: BuildView): void {
-      const line = progressLine(build, nowMs() - startedMs);
+      const line = lineOf(build);
       if (output.isTerminal) {
         output.write(`\r\u001b[2K${line.slice(0, output.columns - 1)}`);
       } else if (nowMs() - lastPlainMs >= plainEveryMs) {
@@ -27,21 +33,26 @@ export function createProgressBar(output: Output, nowMs: () => number) {
     },
     /** Leaves the last state standing. */
     finish(build: BuildView): void {
-      const line = progressLine(build, nowMs() - startedMs);
+      const line = lineOf(build);
       output.write(output.isTerminal ? `\r\u001b[2K${line}\n` : `${line}\n`);
     },
   };
 }
 
-/** One line of progress. `elapsedMs` is since the build was asked for. */
-export function progressLine(build: BuildView, elapsedMs: number): string {
+/** Targets that have an outcome. */
+function endedTargets(build: BuildView): number {
+  return Object.values(build.counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** One line of progress. `elapsedMs` is since somebody began to watch, when `endedBefore` targets had ended. */
+export function progressLine(build: BuildView, elapsedMs: number, endedBefore = 0): string {
   const total = build.targets.count;
-  const ended = Object.values(build.counts).reduce((sum, count) => sum + count, 0);
+  const ended = endedTargets(build);
   const share = total === 0 ? 1 : ended / total;
   const filled = Math.round(share * barWidth);
   const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
-  const rate = elapsedMs === 0 ? 0 : (ended * 1_000) / elapsedMs;
-  const left = rate === 0 ? '–' : `${Math.ceil((total - ended) / rate)} s`;
+  const rate = elapsedMs === 0 ? 0 : ((ended - endedBefore) * 1_000) / elapsedMs;
+  const left = rate <= 0 ? '–' : `${Math.ceil((total - ended) / rate)} s`;
   const done = build.counts.committed + build.counts.alreadyApplied + build.counts.trialRolledBack;
   return (
     `  ${bar} ${String(ended).padStart(String(total).length)}/${total}` +

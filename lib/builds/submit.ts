@@ -60,7 +60,7 @@ export function createSubmit(deps: SubmitDeps) {
           line: null,
         }));
     const scripts = await deps.readPackage(submission.packageFiles);
-    problems.push(...scripts.problems);
+    problems.push(...placed(scripts.problems, 'package'));
     const targets = deps.readTargets(submission.targets);
     const scriptDatabases = scripts.package?.scripts.map(({ database }) => database) ?? [];
     const targetProblems = [
@@ -68,7 +68,7 @@ export function createSubmit(deps: SubmitDeps) {
       ...checkResolution(scriptDatabases, targets.targets),
       ...(options.success ? checkTargets(targets.targets, options.data) : []),
     ];
-    problems.push(...targetProblems.map((problem) => ({ ...problem, entry: problem.entry ?? 'targets' })));
+    problems.push(...placed(targetProblems, 'targets'));
     if (!options.success || !scripts.valid || !targets.valid || problems.length > 0) throw invalidInput(problems);
 
     const targetsSha256 = sha256(submission.targets);
@@ -134,6 +134,11 @@ export function createSubmit(deps: SubmitDeps) {
     });
     return { build, created: true };
   };
+}
+
+/** Says which part of the request a problem is in, where it concerns the part as a whole. */
+function placed(problems: readonly InputProblem[], part: string): InputProblem[] {
+  return problems.map((problem) => ({ ...problem, entry: problem.entry ?? part }));
 }
 
 export async function start(orchestrations: Orchestrations, { buildId, run }: Build): Promise<void> {

@@ -4,11 +4,14 @@ import { type TestCloud, scripts, startTestCloud } from './cloud';
 
 jest.setTimeout(180_000);
 
+const databasesPerServer = 10;
+const fleetSize = 2 * databasesPerServer;
+
 /** Real requests against the app on the embedded cloud: HTTP, orchestration, queue, driver, databases, logs. */
 describe('the app on the embedded cloud', () => {
   let cloud: TestCloud;
   beforeAll(async () => {
-    cloud = await startTestCloud();
+    cloud = await startTestCloud({ databases: databasesPerServer });
   });
   afterAll(() => cloud.stop());
 
@@ -45,7 +48,7 @@ describe('the app on the embedded cloud', () => {
     const { id } = await cloud.api.startBuild(table('First'), cloud.targets(), { name: 'first' });
     const build = await cloud.ended(id);
     expect(build).toMatchObject({ state: 'succeeded', failures: 0, inFlight: 0, waiting: 0 });
-    expect(build.counts.committed).toBe(10);
+    expect(build.counts.committed).toBe(fleetSize);
     const journal = await query(1, 'tenant005', 'SELECT BuildId, ScriptFileName, State FROM dbo.Sqlfleet_Journal');
     expect(journal).toEqual([{ BuildId: id, ScriptFileName: 'First.sql', State: 'done' }]);
     expect(await query(1, 'tenant005', "SELECT OBJECT_ID(N'dbo.First') AS id")).not.toEqual([{ id: null }]);
@@ -53,7 +56,7 @@ describe('the app on the embedded cloud', () => {
 
   it('applies nothing when the same scripts come again', async () => {
     const { id } = await cloud.api.startBuild(table('First'), cloud.targets(), {});
-    expect((await cloud.ended(id)).counts.alreadyApplied).toBe(10);
+    expect((await cloud.ended(id)).counts.alreadyApplied).toBe(fleetSize);
   });
 
   it('leaves a database as it was when a script fails, and groups the failures', async () => {
@@ -64,10 +67,10 @@ describe('the app on the embedded cloud', () => {
     const { id } = await cloud.api.startBuild(package_, cloud.targets(), {});
     const build = await cloud.ended(id);
     expect(build.state).toBe('finishedWithFailures');
-    expect(build.counts.rolledBack).toBe(10);
+    expect(build.counts.rolledBack).toBe(fleetSize);
     expect(await query(0, 'tenant001', "SELECT OBJECT_ID(N'dbo.Trace') AS id")).toEqual([{ id: null }]);
     const { errors, items } = await cloud.api.outcomes(id);
-    expect(errors).toEqual([expect.objectContaining({ number: 207, script: 'b.sql', targets: 10 })]);
+    expect(errors).toEqual([expect.objectContaining({ number: 207, script: 'b.sql', targets: fleetSize })]);
     expect(items[0]?.failure).toMatchObject({ number: 207, script: 'b.sql', line: 3 });
   });
 
@@ -94,7 +97,7 @@ describe('the app on the embedded cloud', () => {
     expect(response.status).toBe(422);
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     const problem = JSON.stringify(await response.json());
-    for (const place of ['options.concurrencyLimit', '"line":1', 'evil.example', 'broken', 'unknown']) {
+    for (const place of ['options.concurrencyLimit', '"line":1', 'evil.example', '"package"', 'unknown']) {
       expect(problem).toContain(place);
     }
   });
@@ -124,13 +127,13 @@ describe('the app on the embedded cloud', () => {
       return { status: response.status, body: JSON.stringify(await response.json()) };
     };
     expect((await call('pageSize=1')).body).toMatch(/"continuation":"\w+/);
-    expect((await call('state=finishedWithFailures')).body).toContain('"rolledBack":10');
+    expect((await call('state=finishedWithFailures')).body).toContain(`"rolledBack":${fleetSize}`);
     expect((await call('state=finishedWithFailures')).body).not.toContain('"state":"succeeded"');
     expect((await call('state=nonsense&pageSize=0')).status).toBe(400);
   });
 
   it('pauses, resumes and cancels, with an actor and a reason', async () => {
-    const slow = scripts({ 'slow.sql': "WAITFOR DELAY '00:00:01';" });
+    const slow = scripts({ 'slow.sql': "WAITFOR DELAY '00:00:00.4';" });
     const { id } = await cloud.api.startBuild(slow, cloud.targets(), { concurrencyType: 'Server' });
     await cloud.until(id, ({ state }) => state === 'running');
     await cloud.api.control(id, 'pause', 'ann', 'lunch');
@@ -142,7 +145,7 @@ describe('the app on the embedded cloud', () => {
     const build = await cloud.ended(id);
     expect(build.state).toBe('cancelled');
     expect(build.counts.skipped).toBeGreaterThan(0);
-    expect(build.counts.skipped + build.counts.committed).toBe(10);
+    expect(build.counts.skipped + build.counts.committed).toBe(fleetSize);
     const response = await post(`builds/${id}/cancel`, {
       body: '{"actor":"ann"}',
       headers: { 'content-type': 'application/json' },
