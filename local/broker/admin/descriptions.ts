@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError, conditions } from '../core/errors';
-import { type Queue, type Subscription, type Topic } from '../core/namespace';
+import { type Queue, type Subscription, type Topic } from '../core/entities';
 import {
   queueSchema,
   type QueueSettings,

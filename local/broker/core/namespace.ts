@@ -2,44 +2,16 @@ import { type Clock } from '../../../lib/platform/clock';
 import { type Counters } from './counters';
 import { type Deadlines } from './deadlines';
 import { createDuplicateWindow, type DuplicateWindow } from './duplicates';
+import { type Queue, type Subscription, type Topic } from './entities';
 import { BrokerError, conditions } from './errors';
 import { type FilterableProperties, type MessageContent } from './message';
 import { type Copy, createIntake, type Intake } from './intake';
 import { createMailbox, type Mailbox, type MailboxLog, type MailboxSettings } from './mailbox';
 import { type JournalRecord, storeProperties } from './records';
 import { deadLetterSuffix, type RestoredState, subscriptionPath } from './restore';
-import { compileRule, type CompiledRule } from './rules';
+import { compileRule } from './rules';
 import { snapshotOf } from './snapshot';
 import { type QueueSettings, type Rule, type SubscriptionSettings, type TopicSettings } from './topology';
-
-export interface Queue {
-  kind: 'queue';
-  path: string;
-  settings: QueueSettings;
-  intake: Intake;
-  duplicates: DuplicateWindow | null;
-  mailbox: Mailbox;
-}
-
-export interface Topic {
-  kind: 'topic';
-  path: string;
-  settings: TopicSettings;
-  intake: Intake;
-  duplicates: DuplicateWindow | null;
-  /** Numbers of scheduled messages; the copies get numbers of their own. */
-  lastSequenceNumber: number;
-  subscriptions: Map<string, Subscription>;
-}
-
-export interface Subscription {
-  kind: 'subscription';
-  path: string;
-  topic: Topic;
-  settings: SubscriptionSettings;
-  rules: CompiledRule[];
-  mailbox: Mailbox;
-}
 
 /** All queues, topics and subscriptions. Paths are compared without case, as the service does. */
 export interface Namespace {

@@ -1,6 +1,6 @@
 import { contentRecord } from './intake';
 import { type Mailbox } from './mailbox';
-import { type Queue, type Topic } from './namespace';
+import { type Queue, type Topic } from './entities';
 import { type JournalRecord, storeProperties } from './records';
 
 /** The records that add up to the present state of all entities: what a compacted journal holds. */
