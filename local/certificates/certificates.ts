@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generate } from 'selfsigned';
 
 /** What a TLS server of the embedded cloud presents, and the file that clients have to trust. */
 export interface Certificates {
@@ -30,6 +29,8 @@ export async function ensureCertificates(
     if (covers(cert, hostNames, now)) return { key: readFileSync(keyFile, 'utf8'), cert, caFile };
   }
 
+  // Loaded only when needed: it takes half a second, and certificates are made once.
+  const { generate } = await import('selfsigned');
   const notAfterDate = new Date(now);
   notAfterDate.setFullYear(notAfterDate.getFullYear() + validityYears);
   const common = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256', notBeforeDate: now, notAfterDate } as const;

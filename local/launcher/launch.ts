@@ -33,7 +33,6 @@ export async function launchCloud(options: LaunchOptions, entry = builtEntry): P
 
   const child = fork(entry, [JSON.stringify({ ...options, state, fresh: false })], {
     env: { ...process.env, NODE_EXTRA_CA_CERTS: caFile },
-    execArgv: ['--enable-source-maps', ...process.execArgv],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // Ctrl-C goes to the parent, which stops the child in order.
     detached: process.platform !== 'win32',
