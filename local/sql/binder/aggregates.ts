@@ -95,7 +95,7 @@ function conditionAggregates(node: object): boolean {
   return Object.values(node).some((part: unknown) => {
     if (typeof part !== 'object' || part === null || 'body' in part) return false;
     if ('kind' in part && part.kind === 'call' && 'path' in part && Array.isArray(part.path)) {
-      const [name]: unknown[] = part.path;
+      const name: unknown = part.path.at(0);
       if (typeof name === 'string' && aggregates.has(name.toUpperCase()) && 'over' in part && part.over === null)
         return true;
     }
@@ -104,11 +104,17 @@ function conditionAggregates(node: object): boolean {
 }
 
 export function bindAggregate(name: string, call: Call, scope: Scope, environment: Environment): Typed {
-  const { grouping } = scope;
-  const inside = call.over === null ? grouping : null;
+  const inside = call.over === null ? scope.grouping : null;
   if (inside !== null) inside.insideAggregate++;
+  try {
+    return bindCall(name, call, scope, environment);
+  } finally {
+    if (inside !== null) inside.insideAggregate--;
+  }
+}
+
+function bindCall(name: string, call: Call, scope: Scope, environment: Environment): Typed {
   const args = call.args.map((arg) => bindExpression(arg, scope, environment));
-  if (inside !== null) inside.insideAggregate--;
   const over = call.over === null ? '' : ` OVER (${windowText(call.over, scope, environment)})`;
   if (rankings.has(name) && call.over === null) {
     throw new SqlError(10753, `The function '${name}' must have an OVER clause.`, {

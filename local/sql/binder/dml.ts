@@ -9,6 +9,7 @@ import {
   type Expression,
   type OutputClause,
   type Path,
+  type Select,
   type TableSource,
 } from '../parser/ast';
 import { parseExpressionText } from '../parser/parser';
@@ -354,7 +355,7 @@ const isSource = (sources: readonly TableSource[], target: Path): boolean =>
 /** A common table expression over one table can be changed through: its query yields the rows' places. */
 function throughCommonTable(
   statement: Of<'update'> | Of<'delete'>,
-): { select: import('../parser/ast').Select; columns: string[] } | null {
+): { select: Select; columns: string[] } | null {
   const [name, ...more] = statement.target;
   const found = statement.with.find((candidate) => more.length === 0 && same(candidate.name, name ?? ''));
   const body = found?.query.body;
@@ -388,7 +389,7 @@ function bindPlaces(statement: Of<'update'> | Of<'delete'>, line: number, enviro
 /** The CTE's columns become the scope; window functions in it force a subquery that also yields ctid. */
 function bindThrough(
   statement: Of<'update'> | Of<'delete'>,
-  through: { select: import('../parser/ast').Select; columns: string[] },
+  through: { select: Select; columns: string[] },
   outer: Scope,
   prefix: string,
   environment: Environment,

@@ -22,7 +22,7 @@ export interface Environment {
   /** Scalar functions are compiled to PostgreSQL; this answers the function's name there. */
   scalarFunction(id: number): string;
   /** Syntax tree of a view's or function's text. */
-  syntax(module: ModuleDefinition): ModuleSyntax;
+  syntax: (module: ModuleDefinition) => ModuleSyntax;
   aliases: { next(): string };
   /** Table locks that hints of the statement ask for; taken before it runs. */
   locks: TableLock[];

@@ -215,7 +215,8 @@ export function bindBinary(operator: BinaryOperator, left: Typed, right: Typed, 
   if (!isNumeric(common))
     throw invalidOperand(familyA === 'string' || familyA === 'guid' ? a : b, operatorNames[operator], line);
   // A string takes the type of its partner: '1' + 1 is 2.
-  const type = familyA === 'string' || familyB === 'string' ? common : arithmeticType(operator, a.type, b.type);
+  const type =
+    familyA === 'string' || familyB === 'string' ? common : arithmeticType(operator, exactType(a, b), exactType(b, a));
   if (type.name === 'bit') throw invalidOperand(a, operatorNames[operator], line);
   const target = familyOf(type) === 'decimal' ? null : type;
   const operand = (side: Typed): string => {
@@ -245,6 +246,13 @@ export function bindBinary(operator: BinaryOperator, left: Typed, right: Typed, 
         return value(`tsql.to_tinyint((${operand(a)})::int4 ${operator} (${operand(b)})::int4)`, type, nullable);
       return value(`(${text})`, type, nullable);
   }
+}
+
+/** Beside a decimal, an integer literal counts as the decimal that it looks like: 10.0 / 3 has six digits. */
+function exactType(operand: Typed, other: Typed): Typed['type'] {
+  const { constant, type } = operand;
+  if (constant === undefined || type.name !== 'int' || familyOf(other.type) !== 'decimal') return type;
+  return decimal(Math.max(1, constant.replace(/^-?0*/, '').length), 0);
 }
 
 function bindBits(operator: '&' | '|' | '^', a: Typed, b: Typed, line: number): Typed {

@@ -220,14 +220,28 @@ function ordered(bound: BoundQuery, query: Query, scope: Scope, environment: Env
     table: null,
     columns: bound.columns.map((column, index) => ({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined })),
   });
-  const items = query.orderBy.map((item) => orderItem(item, bound.columns, inner, environment));
+  const visible = inner.sources.flatMap((source) => source.columns);
+  const items = query.orderBy.map((item) => orderItem(item, visible, false, inner, environment));
   const names = bound.columns.map((_, index) => `${alias}.o${index + 1} AS o${index + 1}`);
   const sql = `SELECT ${names.join(', ')} FROM (${bound.sql}) AS ${alias} ORDER BY ${items.join(', ')}${limit(query, null, scope, environment)}`;
   return { ...bound, sql };
 }
 
-function orderItem(item: OrderItem, columns: readonly BoundColumn[], scope: Scope, environment: Environment): string {
+function orderItem(
+  item: OrderItem,
+  columns: readonly BoundColumn[],
+  distinct: boolean,
+  scope: Scope,
+  environment: Environment,
+): string {
   const { expression } = item;
+  /** By position; a string that no column stands behind has no collation of its own in PostgreSQL. */
+  const output = (index: number): string => {
+    const column = columns[index];
+    if (column === undefined || distinct || column.collation !== null || familyOf(column.type) !== 'string')
+      return `${index + 1} ${direction(item)}`;
+    return `${column.sql} COLLATE tsql.ci ${direction(item)}`;
+  };
   if (expression.kind === 'literal' && expression.type === 'int') {
     const position = Number(expression.text);
     if (position < 1 || position > columns.length) {
@@ -237,11 +251,11 @@ function orderItem(item: OrderItem, columns: readonly BoundColumn[], scope: Scop
         { severity: 15, line: expression.line, scope: 'scope' },
       );
     }
-    return `${position} ${direction(item)}`;
+    return output(position - 1);
   }
   if (expression.kind === 'column' && expression.path.length === 1) {
     const index = columns.findIndex((column) => column.name.toLowerCase() === expression.path[0]?.toLowerCase());
-    if (index >= 0) return `${index + 1} ${direction(item)}`;
+    if (index >= 0) return output(index);
   }
   const typed = bindExpression(expression, scope, environment);
   const collate = familyOf(typed.type) === 'string' ? ` COLLATE ${typed.collation ?? 'tsql.ci'}` : '';
@@ -291,7 +305,7 @@ function bindSelect(
       'The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is also specified.';
     throw new SqlError(1033, what, { severity: 15, line: select.line, scope: 'scope' });
   }
-  const order = orderBy.map((item) => orderItem(item, columns, scope, environment));
+  const order = orderBy.map((item) => orderItem(item, columns, select.distinct, scope, environment));
   checkGrouping(scope, 'ORDER BY clause');
   scope.grouping = null;
   const items = columns.map(
@@ -304,12 +318,26 @@ function bindSelect(
     where === null ? '' : ` WHERE ${where}`,
     keys.length > 0 ? ` GROUP BY ${keys.map((key) => key.sql + distinctCollation(key)).join(', ')}` : '',
     having === null ? '' : ` HAVING ${having}`,
-    order.length > 0 ? ` ORDER BY ${order.join(', ')}` : '',
+    order.length > 0
+      ? ` ORDER BY ${order.join(', ')}`
+      : grouped || select.distinct || options.top !== true
+        ? ''
+        : naturalOrder(scope),
     limit(query, select.top, scope, environment),
     // ORDER BY n behind TOP WITH TIES and row locks keep their order in PostgreSQL's grammar
     rowLocks(scope, grouped || select.distinct),
   ];
   return { sql: percent(parts.join(''), select.top, scope, environment), columns };
+}
+
+/** Without ORDER BY, SQL Server reads a table along its clustered index; people count on what they always see. */
+function naturalOrder(scope: Scope): string {
+  const [source, ...more] = scope.sources;
+  const index = more.length > 0 ? undefined : source?.table?.indexes.find((candidate) => candidate.clustered);
+  if (source === undefined || index === undefined) return '';
+  const computed = (id: number): boolean => source.table?.columns.find((column) => column.id === id)?.computed !== null;
+  if (index.columns.some(({ id }) => computed(id))) return '';
+  return ` ORDER BY ${index.columns.map(({ id, descending }) => `${source.pg}.c${id} ${descending ? 'DESC NULLS LAST' : 'ASC NULLS FIRST'}`).join(', ')}`;
 }
 
 /** Grouping compares like `=` does; a column's own collation says so already. */

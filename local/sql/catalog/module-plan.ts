@@ -41,8 +41,10 @@ export function planModule(request: ModuleRequest, environment: Environment): st
   if (existing !== null && !fits) {
     throw new SqlError(2010, `Cannot perform alter on '${full}' because it is an incompatible object type.`, { line });
   }
-  // Only CREATE and what follows: SQL Server keeps the batch's text, comments before it included.
-  const source = quote(request.source);
+  // SQL Server keeps the batch's text, comments before it included, and always as CREATE.
+  const source = quote(
+    request.source.replace(/^((?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*)(?:CREATE\s+OR\s+ALTER|ALTER)\b/i, '$1CREATE'),
+  );
   const type = objectType(definition);
   const info = quote(JSON.stringify(moduleInfo(definition, environment, line)));
   const parent = definition.trigger === null ? 0 : triggerTable(definition.trigger.table, full, environment, line);

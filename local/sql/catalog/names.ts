@@ -46,7 +46,7 @@ export interface NamesDeps {
   spid: number;
   cache: DefinitionCache;
   /** One row, one column; null for none. */
-  queryValue(sql: string): Promise<string | null>;
+  queryValue: (sql: string) => Promise<string | null>;
 }
 
 /**

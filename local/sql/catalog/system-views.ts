@@ -46,5 +46,13 @@ export function systemView(
     const [columnName = '', type = ''] = column.split(':');
     return { name: columnName, type: types[type] ?? { name: 'nvarchar', length: 128 } };
   });
-  return { columns, sql: view.sql.replaceAll('$db', String(database)).replaceAll('$spid', String(environment.spid)) };
+  const sql = view.sql.replaceAll('$db', String(database)).replaceAll('$spid', String(environment.spid));
+  // names compare and sort as all T-SQL strings do
+  const list = columns.map(
+    ({ type }, index) => `o${index + 1}${'length' in type ? ' COLLATE tsql.ci' : ''} AS o${index + 1}`,
+  );
+  return {
+    columns,
+    sql: `SELECT ${list.join(', ')} FROM (${sql}) AS v(${columns.map((_, index) => `o${index + 1}`).join(', ')})`,
+  };
 }

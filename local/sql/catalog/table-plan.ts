@@ -4,7 +4,7 @@ import { bindExpression } from '../binder/expressions';
 import { emptyScope, same, type Scope } from '../binder/scope';
 import { columnsOf } from '../binder/sources';
 import { convertForColumn, convert } from '../emitter/convert';
-import { pgType, quote, type Typed } from '../emitter/typed';
+import { collationOf, pgType, quote, type Typed } from '../emitter/typed';
 import { familyOf, lengthOf } from '../binder/types';
 import { SqlError } from '../errors';
 import {
@@ -190,7 +190,9 @@ function checkIdentity(column: ColumnDefinition, table: TableDefinition, line: n
 }
 
 export function columnType(column: ColumnDefinition): string {
-  return familyOf(column.type) === 'string' ? 'text COLLATE tsql.ci' : pgType(column.type);
+  return familyOf(column.type) === 'string'
+    ? `text COLLATE ${collationOf(column.collation ?? '')}`
+    : pgType(column.type);
 }
 
 function columnSql(plan: TablePlan, column: ColumnDefinition, fallback: string | null, withValues: boolean): string[] {

@@ -5,5 +5,5 @@
 export const hole = (name: string): string => `\u0001${name}\u0002`;
 
 export const fillHoles = (sql: string, value: (name: string) => string): string =>
-  // eslint-disable-next-line no-control-regex
+   
   sql.replace(/\u0001([^\u0002]*)\u0002/g, (_, name: string) => value(name));

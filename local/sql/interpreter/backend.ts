@@ -90,7 +90,7 @@ function runQuery(
       if (wait === undefined) return;
       stream?.pause();
       pending.push(wait.catch((error: unknown) => void failures.push(error)).finally(() => stream?.resume()));
-      if (pending.length > 100) pending.splice(0, 50);
+      if (pending.length > 100) void pending.splice(0, 50); // long resolved
     });
     query.on('error', (error) => reject(error));
     query.on('end', (result: unknown) => {

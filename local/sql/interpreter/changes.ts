@@ -60,7 +60,8 @@ export async function applyChange(
     (trigger) => !trigger.disabled && trigger.events.some((event) => compiled.events.includes(event)),
   );
   if (triggers.some((trigger) => trigger.timing === 'insteadOf')) throw notSupported('INSTEAD OF triggers', line);
-  const explicit = statement.kind === 'insert' && prepared.identity !== null && runtime.state.identityInsert === table.id;
+  const explicit =
+    statement.kind === 'insert' && prepared.identity !== null && runtime.state.identityInsert === table.id;
   if (triggers.length > 0) {
     await runtime.state.transaction.atomically(runtime.state.signal, async () => {
       await runTriggers(triggers, compiled, await changeRows(prepared, runtime, true), runtime);
@@ -76,7 +77,9 @@ async function advanceIdentity(table: TableDefinition, runtime: Runtime): Promis
   if (value === null || identity == null) return;
   const beyond = identity.increment.startsWith('-') ? '<' : '>';
   const sequence = table.physical.replace(/\.[tv]/, '.s');
-  await runtime.run(`SELECT setval('${sequence}', ${value}) FROM ${sequence} WHERE ${value} ${beyond} last_value OR (${value} = last_value AND NOT is_called)`);
+  await runtime.run(
+    `SELECT setval('${sequence}', ${value}) FROM ${sequence} WHERE ${value} ${beyond} last_value OR (${value} = last_value AND NOT is_called)`,
+  );
 }
 
 /** IDENTITY_INSERT: explicit values need it ON, and ON needs explicit values. */

@@ -40,11 +40,10 @@ function checkPlaces(statements: readonly Statement[]): void {
   statements.forEach((statement, index) => {
     if (statement.kind === 'createModule' && (index > 0 || statements.length > 1)) {
       const { mode, definition } = statement;
-      const verb = mode === 'alter' ? 'ALTER' : 'CREATE';
-      const word = mode === 'createOrAlter' ? 'CREATE/ALTER' : index > 0 && mode === 'create' ? 'CREATE/ALTER' : verb;
+      const verb = definition.kind === 'procedure' || mode === 'createOrAlter' ? 'CREATE/ALTER' : mode.toUpperCase();
       throw new SqlError(
         111,
-        `'${word} ${definition.kind.toUpperCase()}' must be the first statement in a query batch.`,
+        `'${verb} ${definition.kind.toUpperCase()}' must be the first statement in a query batch.`,
         { severity: 15, line: statement.line },
       );
     }

@@ -14,6 +14,7 @@ import { formatMessage } from './format-message';
 import { runExecute, runInsertExecute } from './procedures';
 import { runQuery } from './queries';
 import { next, type Flow, type Runtime } from './runtime';
+import { keepTableVariables } from './table-variables';
 import { checkIdentity, setIdentityInsert, setIsolation, setOption } from './options';
 
 /** Kinds that a doomed transaction still allows. */
@@ -349,7 +350,10 @@ export async function runTransaction(
           3931,
           'The current transaction cannot be committed and cannot be rolled back to a savepoint. Roll back the entire transaction.',
         );
-      if (!whole && (await transaction.rollbackTo(name, state.signal))) return;
+      if (!whole) {
+        const restore = await keepTableVariables(runtime);
+        if (await transaction.rollbackTo(name, state.signal)) return restore();
+      }
       if (!whole)
         throw new SqlError(6401, `Cannot roll back ${name}. No transaction or savepoint of that name was found.`);
       await rollBack(runtime);
@@ -414,11 +418,8 @@ async function raiseError(statement: Extract<Statement, { kind: 'raiserror' }>, 
   const text = formatMessage(message ?? '', args).slice(0, 2047);
   state.rowCount = 0;
   if (severity <= 10) {
-    runtime.info(text, {
-      number: severity < 1 && severity >= 0 ? 50000 : 50000,
-      severity: Math.max(0, severity),
-      state: errorState,
-    });
+    // SQL Server itself turns 10 into 0 on the wire.
+    runtime.info(text, { number: 50000, severity: severity === 10 ? 0 : Math.max(0, severity), state: errorState });
     state.error = statement.options.includes('SETERROR') ? 50000 : 0;
     return;
   }

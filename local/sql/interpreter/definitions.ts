@@ -1,15 +1,18 @@
 import { same } from '../binder/scope';
-import { type Environment } from '../binder/environment';
+import { resolveType, type Environment } from '../binder/environment';
 import { type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
 import { dropIndexSql, planAlterTable, triggerState } from '../catalog/alter-plan';
 import { addBody, addIndex, tableInfo, type TablePlan } from '../catalog/table-plan';
 import { planModule } from '../catalog/module-plan';
 import { notSupported, SqlError } from '../errors';
 import { quote } from '../emitter/typed';
-import { type Path, type Query, type StatementBody, type TableBody } from '../parser/ast';
+import { type ModuleDefinition, type Path, type Query, type StatementBody, type TableBody } from '../parser/ast';
+import { precompile } from './compile-batch';
 import { compileQuery, withLocks } from './queries';
+import { type Variable } from './state';
 import { planSchemaObject, type SchemaObjectStatement } from '../catalog/schema-plan';
 import { type Runtime } from './runtime';
+import { rememberTableVariable } from './table-variables';
 
 type Of<Kind extends StatementBody['kind']> = Extract<StatementBody, { kind: Kind }>;
 
@@ -163,6 +166,7 @@ export async function declareTable(name: string, body: TableBody, runtime: Runti
   const plan = await runtime.compile((environment) => planTableVariable(name, body, id, runtime, environment));
   await runtime.run(plan.sql.join(';'), 'DECLARE');
   runtime.state.transaction.pin(`variable:${id}`);
+  rememberTableVariable(plan.table, plan.sql);
   runtime.frame().tables.set(name, plan.table);
 }
 
@@ -420,11 +424,38 @@ export async function selectInto(query: Query, into: Path, line: number, runtime
   runtime.done(state.rowCount);
 }
 
+/** A body is compiled when it is created: what its existing tables lack is refused, what does not exist yet is not. */
+async function compileBody(definition: ModuleDefinition, name: string, runtime: Runtime): Promise<void> {
+  const variables = new Map<string, Variable>();
+  for (const { name: parameter, type, readonly } of definition.parameters) {
+    if (readonly) throw notSupported('table-valued parameters', definition.parameters[0]?.line);
+    variables.set(parameter, {
+      type: await runtime.compile((environment) => resolveType(environment, type)),
+      value: null,
+    });
+  }
+  const tables = new Map<string, TableDefinition>();
+  if (definition.trigger !== null) {
+    const table = await runtime.find(definition.trigger.table);
+    if (table?.kind === 'table') for (const image of ['inserted', 'deleted']) tables.set(image, table);
+  }
+  try {
+    await runtime.withFrame(runtime.newFrame({ variables, tables, procedure: name }), () =>
+      precompile(definition.body, runtime),
+    );
+  } catch (error) {
+    throw error instanceof SqlError
+      ? new SqlError(error.number, error.message, { ...error.options, procedure: name })
+      : error;
+  }
+}
+
 export async function createModule(statement: Of<'createModule'>, line: number, runtime: Runtime): Promise<void> {
   const { definition, mode, source } = statement;
   const name = definition.path.at(-1) ?? '';
   const schema = await schemaOf(definition.path, runtime);
   const existing = await runtime.find([schema.name, name], line);
+  await compileBody(definition, name, runtime);
   const [id = 0] = existing === null ? await allocateIds(1, runtime) : [existing.id];
   const sql = await runtime.compile((environment) =>
     planModule(

@@ -2,6 +2,7 @@ import { type SqlError } from '../errors';
 import { type Statement } from '../parser/ast';
 import { next, type Flow, type Runtime } from './runtime';
 import { type Frame } from './state';
+import { keepTableVariables } from './table-variables';
 
 /** The rest of the batch (`frame` null) or of one procedure is not run. The client knows already. */
 export class Abandon extends Error {
@@ -86,8 +87,11 @@ export function createErrorHandling(runtime: () => Runtime): ErrorHandling {
 }
 
 /** Rolls everything back and tells the client so. */
-export async function rollBack({ state }: Pick<Runtime, 'state'>): Promise<void> {
+export async function rollBack(runtime: Pick<Runtime, 'state' | 'run'>): Promise<void> {
+  const { state } = runtime;
   const { descriptor } = state.transaction;
+  const restore = await keepTableVariables(runtime);
   await state.transaction.rollback();
+  await restore();
   state.sink.environment({ kind: 'rollbackTransaction', descriptor });
 }

@@ -21,9 +21,9 @@ import { Cancelled } from './transaction';
 export interface InterpreterDeps {
   state: SessionState;
   clock: Clock;
-  nextId(): number;
+  nextId: () => number;
   /** Parsed modules, shared by the sessions of an engine. */
-  syntax(module: { id: number; version: number; source: string }): ModuleDefinition;
+  syntax: (module: { id: number; version: number; source: string }) => ModuleDefinition;
 }
 
 const maximumNesting = 32;
@@ -92,14 +92,14 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
     compile,
     memos: { queries: new WeakMap(), changes: new WeakMap(), texts: new WeakMap(), expressions: new WeakMap() },
     compileOnce: async (memo, node, bind) => {
-      const { cache, functions } = state.transaction;
+      const { transaction } = state;
+      const cache = transaction.cache();
       const known = memo.get(node);
-      // Table variables get new names each time; functions live in a backend that may be gone.
-      const keeps = runtime.frame().tables.size === 0 && functions.size === 0;
-      if (keeps && known !== undefined && known.cache === cache() && known.generation === cache().generation)
-        return known.value;
+      if (known !== undefined && known.cache === cache && known.generation === cache.generation) return known.value;
       const value = await compile(bind);
-      memo.set(node, { cache: cache(), generation: cache().generation, value });
+      // Table variables get new names each time; functions live in a backend that may be gone by the next time.
+      if (runtime.frame().tables.size > 0 || transaction.functions.size > 0) return value;
+      memo.set(node, { cache: transaction.cache(), generation: transaction.cache().generation, value });
       return value;
     },
     run,

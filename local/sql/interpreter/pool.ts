@@ -11,7 +11,7 @@ export interface Pool {
 }
 
 export interface PoolDeps {
-  connect(database: string): Promise<Backend>;
+  connect: (database: string) => Promise<Backend>;
   /** Backends at the same time, idle ones included. */
   maximum: number;
   /** Database for the connection that cancels queries. */
@@ -20,8 +20,8 @@ export interface PoolDeps {
 
 interface Waiter {
   database: string;
-  resolve(backend: Backend): void;
-  reject(error: unknown): void;
+  resolve: (backend: Backend) => void;
+  reject: (error: unknown) => void;
 }
 
 /** Warm PostgreSQL backends of all logical servers: sessions outnumber them, because an idle session needs none. */

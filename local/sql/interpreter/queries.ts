@@ -2,7 +2,7 @@ import { bindExpression } from '../binder/expressions';
 import { bindQuery, type BoundQuery } from '../binder/query';
 import { type Environment } from '../binder/environment';
 import { variableType } from '../binder/environment';
-import { emptyScope, type Scope, type SourceColumn } from '../binder/scope';
+import { type Scope, type SourceColumn } from '../binder/scope';
 import { type BoundColumn } from '../binder/select-items';
 import { familyOf, int } from '../binder/types';
 import { notSupported, SqlError } from '../errors';

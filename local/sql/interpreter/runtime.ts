@@ -42,11 +42,11 @@ export interface Runtime {
   runModule(module: ObjectDefinition, syntax: ModuleDefinition, frame: Frame): Promise<void>;
   newFrame(from: Partial<Frame>): Frame;
   withFrame(frame: Frame, work: () => Promise<void>): Promise<void>;
-  describe(id: number): Promise<ObjectDefinition | null>;
+  describe: (id: number) => Promise<ObjectDefinition | null>;
   find(path: readonly string[], line?: number): Promise<ObjectDefinition | null>;
-  syntax(module: { id: number; version: number; source: string }): ModuleDefinition;
+  syntax: (module: { id: number; version: number; source: string }) => ModuleDefinition;
   /** For names of temporary things in PostgreSQL. */
-  nextId(): number;
+  nextId: () => number;
   info(message: string, options?: { number?: number; severity?: number; state?: number }): void;
   done(rowCount: number | null, isSelect?: boolean): void;
 }

@@ -24,7 +24,8 @@ export class NeedsFunction extends Error {
 export function functionName(id: number, transaction: Pick<Transaction, 'functions' | 'cache'>): string {
   const known = transaction.functions.get(id);
   const cache = transaction.cache();
-  if (known === undefined || known.cache !== cache || known.generation !== cache.generation) throw new NeedsFunction(id);
+  if (known === undefined || known.cache !== cache || known.generation !== cache.generation)
+    throw new NeedsFunction(id);
   return known.name;
 }
 
@@ -39,7 +40,9 @@ export async function compileScalarFunction(id: number, runtime: Runtime): Promi
   const syntax = runtime.syntax(module);
   const result = module.columns.at(-1)?.type ?? { name: 'int' };
   const name = `pg_temp.f${id}_${runtime.nextId()}`;
-  const sql = await runtime.compile((environment) => functionText(name, syntax, module.columns.slice(0, -1), result, environment, runtime));
+  const sql = await runtime.compile((environment) =>
+    functionText(name, syntax, module.columns.slice(0, -1), result, environment, runtime),
+  );
   await runtime.run(sql, 'CREATE FUNCTION');
   // it must not outlive this session's hold on the backend
   transaction.pin('function');
@@ -63,13 +66,15 @@ function functionText(
   let loops = 0;
 
   const fill = (sql: string): string => fillHoles(sql, (hole) => names.get(hole) ?? holeText(hole, runtime));
-  const value = (expression: Expression, type: SqlType): string => fill(convert(bindExpression(expression, emptyScope(), environment), type, { line: expression.line }));
+  const value = (expression: Expression, type: SqlType): string =>
+    fill(convert(bindExpression(expression, emptyScope(), environment), type, { line: expression.line }));
   const assign = (variable: string, operator: AssignOperator, expression: Expression, line: number): string => {
     const type = types.get(variable);
     if (type === undefined) throw undeclaredVariable(variable, line);
     if (operator === '=') return `${names.get(variable) ?? ''} := ${value(expression, type)};`;
     const op = operator.slice(0, 1);
-    const binary = op === '-' || op === '*' || op === '/' || op === '%' || op === '&' || op === '|' || op === '^' ? op : '+';
+    const binary =
+      op === '-' || op === '*' || op === '/' || op === '%' || op === '&' || op === '|' || op === '^' ? op : '+';
     const current = bindExpression({ kind: 'variable', name: variable, line }, emptyScope(), environment);
     const computed = bindBinary(binary, current, bindExpression(expression, emptyScope(), environment), line);
     return `${names.get(variable) ?? ''} := ${fill(convert(computed, type, { line }))};`;
@@ -79,7 +84,9 @@ function functionText(
       case 'block':
         return statement.body.map(emit).join('\n');
       case 'declare':
-        return statement.variables.map((item) => (item.value === null ? '' : assign(item.name, '=', item.value, item.line))).join('\n');
+        return statement.variables
+          .map((item) => (item.value === null ? '' : assign(item.name, '=', item.value, item.line)))
+          .join('\n');
       case 'setVariable':
         return assign(statement.variable, statement.operator, statement.value, statement.line);
       case 'if': {
@@ -96,9 +103,12 @@ function functionText(
         return `RETURN ${statement.value === null ? 'NULL' : value(statement.value, result)};`;
       case 'query': {
         const query = compileQuery(statement.query, environment);
-        if (query.variables.length === 0) throw notSupported('a SELECT that returns rows in a function', statement.line);
+        if (query.variables.length === 0)
+          throw notSupported('a SELECT that returns rows in a function', statement.line);
         const row = `row${++loops}`;
-        const sets = query.variables.map((variable, index) => `${names.get(variable.name) ?? ''} := ${row}.o${index + 1};`);
+        const sets = query.variables.map(
+          (variable, index) => `${names.get(variable.name) ?? ''} := ${row}.o${index + 1};`,
+        );
         return `DECLARE ${row} record; BEGIN FOR ${row} IN ${fill(query.sql)} LOOP ${sets.join(' ')} END LOOP; END;`;
       }
       default:
@@ -107,7 +117,9 @@ function functionText(
   };
 
   const body = syntax.body.map(emit).join('\n');
-  const locals = [...types].slice(parameters.length).map(([variable, type]) => `${names.get(variable) ?? ''} ${pgType(type)};`);
+  const locals = [...types]
+    .slice(parameters.length)
+    .map(([variable, type]) => `${names.get(variable) ?? ''} ${pgType(type)};`);
   const list = parameters.map((parameter) => `${names.get(parameter.name) ?? ''} ${pgType(parameter.type)}`);
   return `CREATE FUNCTION ${name}(${list.join(', ')}) RETURNS ${pgType(result)} LANGUAGE plpgsql STABLE AS $tsql_function$
 #variable_conflict use_variable
@@ -124,8 +136,14 @@ function declareAll(statements: readonly Statement[], types: Map<string, SqlType
     if (statement.kind === 'declare') {
       for (const { name, type } of statement.variables) types.set(name, resolveType(environment, type));
     } else if (statement.kind === 'block') declareAll(statement.body, types, environment);
-    else if (statement.kind === 'if') declareAll(statement.otherwise === null ? [statement.then] : [statement.then, statement.otherwise], types, environment);
+    else if (statement.kind === 'if')
+      declareAll(
+        statement.otherwise === null ? [statement.then] : [statement.then, statement.otherwise],
+        types,
+        environment,
+      );
     else if (statement.kind === 'while') declareAll([statement.body], types, environment);
-    else if (statement.kind === 'declareTable') throw notSupported('table variables in a scalar function', statement.line);
+    else if (statement.kind === 'declareTable')
+      throw notSupported('table variables in a scalar function', statement.line);
   }
 }

@@ -33,10 +33,10 @@ export interface SessionDeps {
   identity: LoginIdentity;
   spid: number;
   cache: DefinitionCache;
-  nextDescriptor(): bigint;
-  nextId(): number;
-  syntax(module: { id: number; version: number; source: string }): ModuleDefinition;
-  closed(): void;
+  nextDescriptor: () => bigint;
+  nextId: () => number;
+  syntax: (module: { id: number; version: number; source: string }) => ModuleDefinition;
+  closed: () => void;
 }
 
 /** A prepared statement: sp_prepare's handle stands for it. */

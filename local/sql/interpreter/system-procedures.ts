@@ -35,7 +35,23 @@ export interface ProcedureCall {
 type SystemProcedure = (call: ProcedureCall) => Promise<number>;
 
 /** The procedures that SQL Server brings along. */
-export const findSystemProcedure = (name: string): SystemProcedure | undefined => procedures[name.toLowerCase()];
+export function findSystemProcedure(name: string): SystemProcedure | undefined {
+  const key = name.toLowerCase();
+  if (!missing.has(key) && !key.startsWith('xp_')) return procedures[key];
+  return () => Promise.reject(notSupported(`the system procedure ${name}`));
+}
+
+/** Known to SQL Server, not to the stand-in: said so, and not "could not find". */
+const missing = new Set(
+  `sp_help sp_helpindex sp_helpconstraint sp_helpdb sp_helpuser sp_helprole sp_columns sp_tables sp_pkeys sp_fkeys sp_statistics sp_stored_procedures
+  sp_who sp_who2 sp_lock sp_depends sp_spaceused sp_configure sp_dboption sp_addtype sp_droptype sp_addlogin sp_adduser sp_dropuser sp_addrole sp_droprole
+  sp_grantdbaccess sp_revokedbaccess sp_changeobjectowner sp_changedbowner sp_bindefault sp_unbindefault sp_bindrule sp_unbindrule sp_settriggerorder
+  sp_addmessage sp_dropmessage sp_msforeachtable sp_msforeachdb sp_describe_first_result_set sp_describe_undeclared_parameters sp_create_plan_guide
+  sp_executeexternalscript sp_oacreate sp_send_dbmail sp_fulltext_database sp_fulltext_catalog sp_fulltext_table sp_invalidate_textptr sp_autostats
+  sp_createstats sp_indexoption sp_procoption sp_validname sp_cursoropen sp_cursorfetch sp_cursorclose sp_cursorprepare sp_cursorexecute sp_cursorprepexec`.split(
+    /\s+/,
+  ),
+);
 
 /** Values of a call by parameter name, in the order in which the procedure declares them. */
 function named(call: ProcedureCall, ...names: string[]): (Text | undefined)[] {
@@ -62,9 +78,7 @@ const procedures: Record<string, SystemProcedure> = {
   sp_recompile: async () => 0,
   sp_updatestats: async () => 0,
   sp_tableoption: async () => 0,
-  sp_set_session_context: async () => {
-    throw notSupported('sp_set_session_context');
-  },
+  sp_helptext: helpText,
 };
 
 /** sp_executesql: text, parameter list, values. */
@@ -241,6 +255,24 @@ async function renameObject(id: number, newName: string, runtime: Runtime): Prom
       { severity: 11, procedure: 'sp_rename' },
     );
   }
+}
+
+async function helpText(call: ProcedureCall): Promise<number> {
+  const { runtime } = call;
+  const [name] = named(call, '@objname');
+  const found = await runtime.find(parseNameText(name ?? '') ?? [''], call.line);
+  if (found === null || !('source' in found)) {
+    throw new SqlError(
+      15009,
+      `The object '${name ?? ''}' does not exist in database '${runtime.state.database.name}' or is invalid for this operation.`,
+      { procedure: 'sp_helptext' },
+    );
+  }
+  runtime.state.sink.columns([{ name: 'Text', type: { name: 'nvarchar', length: 255 }, nullable: true }]);
+  const lines = found.source.split(/(?<=\n)/);
+  for (const line of lines) await runtime.state.sink.row([line]);
+  runtime.done(lines.length, true);
+  return 0;
 }
 
 async function roleMember(call: ProcedureCall, add: boolean): Promise<number> {

@@ -10,10 +10,10 @@ export interface TransactionDeps {
   /** PostgreSQL database of the logical server. */
   pgDatabase: string;
   /** Committed definitions of the session's database, shared by all of its sessions. */
-  sharedCache(): DefinitionCache;
-  nextDescriptor(): bigint;
-  lockTimeoutMs(): number;
-  isolation(): string;
+  sharedCache: () => DefinitionCache;
+  nextDescriptor: () => bigint;
+  lockTimeoutMs: () => number;
+  isolation: () => string;
 }
 
 export interface RunOptions {
@@ -102,9 +102,9 @@ export function createTransaction(deps: TransactionDeps): Transaction {
     const connection = await acquire(signal ?? undefined).catch((error: unknown) => {
       throw isAborted(signal) ? new Cancelled() : error;
     });
-    let cancelling: Promise<void> | null = null;
+    const cancelling: Promise<void>[] = [];
     const cancel = (): void => {
-      cancelling = deps.pool.cancel(connection).catch(() => undefined);
+      cancelling.push(deps.pool.cancel(connection).catch(() => undefined));
     };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
@@ -115,7 +115,7 @@ export function createTransaction(deps: TransactionDeps): Transaction {
     } finally {
       signal?.removeEventListener('abort', cancel);
       // The signal reaches the backend before this resolves, so it cannot hit the next query.
-      if (cancelling !== null) await cancelling;
+      await Promise.all(cancelling);
     }
   };
 

@@ -78,7 +78,8 @@ export function tokenize(source: string, options: LexerOptions): Token[] {
       if (next < 0) {
         const rest = source.slice(start + 1).slice(0, 128);
         const what = `Unclosed quotation mark after the character string '${rest}'.`;
-        throw new SqlError(105, what, { severity: 15, line: startLine });
+        const followedBy = { number: 102, message: `Incorrect syntax near '${rest}'.`, state: 1 };
+        throw new SqlError(105, what, { severity: 15, line: startLine, followedBy });
       }
       text += source.slice(at, next);
       at = next + 1;

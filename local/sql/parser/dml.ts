@@ -6,6 +6,7 @@ import {
   type Path,
   type TableSource,
 } from './ast';
+import { SqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseExecute } from './execute';
 import { parseCondition, parseExpression } from './expressions';
@@ -125,7 +126,7 @@ function parseMerge(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
   parseOption(cursor);
   if (!cursor.is(';')) {
     const { line } = cursor.peek(-1);
-    cursor.fail({ ...cursor.peek(), kind: 'operator', text: 'MERGE', upper: 'MERGE', line });
+    throw new SqlError(10713, 'A MERGE statement must be terminated by a semi-colon (;).', { severity: 15, line });
   }
   return { kind: 'merge', with: commonTables, top, target, alias, hints, source, on, branches, output };
 }
