@@ -103,6 +103,8 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
   const drop = ({ socket, connection }: OpenConnection, how: 'reset' | 'forced'): void => {
     if (how === 'forced') {
       connection.close({ condition: 'amqp:connection:forced', description: 'The connection was closed by request.' });
+      // Clients take this error as an invitation to open again, on a socket that the service would not offer any more.
+      setImmediate(() => socket.destroySoon());
     } else if (socket instanceof TLSSocket) {
       socket.destroy();
     } else {
