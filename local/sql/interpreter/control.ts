@@ -15,6 +15,7 @@ import { runExecute, runInsertExecute } from './procedures';
 import { runQuery } from './queries';
 import { next, type Flow, type Runtime } from './runtime';
 import { keepTableVariables } from './table-variables';
+import { Cancelled } from './transaction';
 import { checkIdentity, setIdentityInsert, setIsolation, setOption } from './options';
 
 /** Kinds that a doomed transaction still allows. */
@@ -299,7 +300,7 @@ async function waitFor(mode: 'delay' | 'time', value: Expression, runtime: Runti
   try {
     await runtime.clock.sleep(delayMs, signal);
   } catch (error) {
-    if (!signal.aborted) throw error; // the next statement sees the attention
+    throw signal.aborted ? new Cancelled() : error;
   }
 }
 
