@@ -34,8 +34,9 @@ function tell(message: CloudMessage): void {
 }
 
 main().catch((error: unknown) => {
+  // The parent shows the message; the stack is for whoever asked for more.
   tell({ kind: 'failed', message: messageOf(error) });
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  if (process.argv[2]?.includes('"verbose":true') === true) console.error(error);
   process.exitCode = 1;
   process.disconnect?.();
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { messageOf } from '../lib/platform/errors';
 import { endpointsFile, type Endpoints } from './launcher/endpoints';
 import { launchCloud } from './launcher/launch';
@@ -21,21 +22,38 @@ async function main(): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  endWithNpm(() => cloud.process.kill('SIGKILL'));
+  endWithNpm(() => {
+    stopping = true;
+    cloud.process.kill('SIGKILL');
+  });
   const code = await cloud.exited;
   process.exitCode = stopping ? 0 : (code ?? 1);
   if (!stopping) console.error('The embedded cloud ended by itself.');
 }
 
-const parentCheckMs = 500;
+const parentCheckMs = 300;
 
-/** A killed npm tells nobody. Without this the cloud would live on, unseen, and hold the ports against the next start. */
+/**
+ * A killed npm tells nobody, and the shell that it runs scripts in lives on. Without this the cloud would too, unseen, and
+ * hold the ports against the next start.
+ */
 function endWithNpm(end: () => void): void {
   if (process.env.npm_lifecycle_event === undefined) return;
-  const parent = process.ppid;
+  const before = npmAbove();
   setInterval(() => {
-    if (process.ppid !== parent) end();
+    if (npmAbove() !== before) end();
   }, parentCheckMs).unref();
+}
+
+/** The process id of the npm that runs us: our parent, or the parent of the shell in between where that can be seen. */
+function npmAbove(): number {
+  try {
+    const status = readFileSync(`/proc/${process.ppid}/status`, 'utf8');
+    const isShell = /^Name:\t(?:ba|da|z)?sh$/m.test(status);
+    return isShell ? Number(/^PPid:\t(\d+)$/m.exec(status)?.[1]) : process.ppid;
+  } catch {
+    return process.ppid;
+  }
 }
 
 function describe(endpoints: Endpoints, startMs: number, file: string): string {

@@ -1,6 +1,6 @@
 // Compiles the TypeScript entry points to CommonJS under dist/. Packages stay external: Node loads them as installed.
 import { rmSync } from 'node:fs';
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 
 const entryPoints = {
   'functions/index': 'functions/index.ts',
@@ -26,3 +26,5 @@ await build({
   sourcemap: true,
   logLevel: 'warning',
 });
+// Its service would live as long as this process, and the entry points are run in it.
+await stop();

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../../lib/platform/clock';
+import { messageOf } from '../../lib/platform/errors';
 import { startBlobs } from '../blobs/start';
 import { startBroker } from '../broker/broker';
 import { ensureCertificates } from '../certificates/certificates';
@@ -62,8 +63,21 @@ export async function startCloud(options: LaunchOptions): Promise<Cloud> {
     return { endpoints, startMs: performance.now() - begunMs, stop };
   } catch (error) {
     await stop();
-    throw error;
+    throw namingThePort(error, options);
   }
+}
+
+/** Says which option chooses the port that is taken. */
+function namingThePort(error: unknown, options: LaunchOptions): unknown {
+  const taken = /^Port (\d+) is taken/.exec(messageOf(error))?.[1];
+  if (taken === undefined) return error;
+  const option = Object.entries(options).find(
+    ([name, value]) => name.endsWith('-port') && String(value) === taken,
+  )?.[0];
+  const hint = option === undefined ? '--sql-port N' : `--${option} N`;
+  return new Error(`Port ${taken} is taken. Stop what listens there, or choose others: ${hint}, or --free-ports.`, {
+    cause: error,
+  });
 }
 
 type Started = <T>(part: Promise<T>, stopPart: (part: T) => Promise<unknown>) => Promise<T>;

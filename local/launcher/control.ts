@@ -7,9 +7,9 @@ import { listen } from '../network/listen';
 /** One part of the cloud as tests and benchmarks control it from outside. */
 export interface ControlledPart {
   /** Replaces the faults that wait to strike. @throws when one is not understood. */
-  setFaults?(faults: unknown[]): void;
-  counters?(): unknown;
-  resetCounters?(): void;
+  setFaults?: (faults: unknown[]) => void;
+  counters?: () => unknown;
+  resetCounters?: () => void;
 }
 
 export interface Control {
