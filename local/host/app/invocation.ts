@@ -1,6 +1,7 @@
 import { type Clock } from '../../../lib/platform/clock';
 import { messageOf } from '../../../lib/platform/errors';
 import { redact, type HostLog } from '../log';
+import { within } from '../within';
 import { type HostFunction } from './bindings';
 import { type FunctionApp, type HookCallback, type LogCategory, type LogLevel } from './core-module';
 import { parseRpcResponse, type RpcInput, type RpcResponse } from './rpc';
@@ -97,18 +98,10 @@ export function createInvoker(deps: InvokerDeps): Invoker {
   }
 
   async function limited(name: string, work: Promise<RpcResponse>): Promise<RpcResponse> {
-    const timeoutMs = deps.functionTimeoutMs;
-    if (timeoutMs === null) return work;
-    const done = new AbortController();
-    const timeout = clock.sleep(timeoutMs, done.signal).then(
-      () => {
-        throw new FunctionTimeoutError(
-          `Timeout value of ${timeoutMs} ms was exceeded by function "${name}". Its code cannot be stopped and may still run.`,
-        );
-      },
-      () => work,
-    );
-    return Promise.race([work, timeout]).finally(() => done.abort());
+    const ms = deps.functionTimeoutMs;
+    if (ms === null) return work;
+    const message = `Timeout value of ${ms} ms was exceeded by function "${name}". Its code cannot be stopped and may still run.`;
+    return within(clock, ms, work, () => new FunctionTimeoutError(message));
   }
 
   return {

@@ -1,23 +1,21 @@
-import { setMaxListeners } from 'node:events';
-import { Socket } from 'node:net';
 import {
   isServiceBusError,
-  ServiceBusClient,
   type ServiceBusReceivedMessage,
   type ServiceBusReceiver,
   type ServiceBusReceiverOptions,
   type ServiceBusSessionReceiver,
 } from '@azure/service-bus';
-import { z } from 'zod';
 import { type Clock } from '../../../lib/platform/clock';
 import { messageOf } from '../../../lib/platform/errors';
 import { type HostFunction, type ServiceBusTrigger } from '../app/bindings';
 import { type Invoker } from '../app/invocation';
-import { resolveConnection, retryOptions, type Connection } from '../connections';
+import { resolveConnection, retryOptions } from '../connections';
 import { type AppSettings, type ServiceBusSettings } from '../host-settings';
 import { type TriggerListener } from '../listener';
 import { createFaultReporter, type HostLog } from '../log';
+import { within } from '../within';
 import { keepLock, type RenewableLock } from './lock-renewal';
+import { createRenewableClient, type ClientLease } from './renewable-client';
 import { messageData, messageMetadata } from './trigger-data';
 
 export interface ServiceBusDeps {
@@ -30,7 +28,9 @@ export interface ServiceBusDeps {
 
 const pauseAfterFaultMs = 500;
 /** How long one receive waits on a link. Any value will do: an empty answer is asked again. */
-const receiveWaitMs = 30_000;
+const receiveWaitMs = 10_000;
+/** What the broker, or the SDK, has to answer beyond the time that was asked for; later than that, it never will. */
+const marginMs = 3_000;
 const peekLock: ServiceBusReceiverOptions & { receiveMode: 'peekLock' } = {
   receiveMode: 'peekLock',
   skipParsingBodyAsJson: true,
@@ -54,24 +54,21 @@ export function createServiceBusListener(
 ): TriggerListener {
   const { clock, invoker, serviceBus } = deps;
   const { trigger } = target;
-  const connection = resolveConnection(trigger.connection, deps.settings);
+  const { entity } = trigger;
+  const bus = createRenewableClient(resolveConnection(trigger.connection, deps.settings), clock);
   const batchSize = trigger.cardinality === 'one' ? 1 : serviceBus.maxMessageBatchSize;
   const autoComplete = trigger.autoComplete ?? serviceBus.autoCompleteMessages;
   const faults = createFaultReporter(deps.log, clock, target.name, 'The Service Bus trigger');
   const report = (error: unknown): void => faults.failed(messageOf(error));
   const stopping = new AbortController();
-  const abortSignal = stopping.signal;
-  // One signal for all receivers: Node would take so many listeners for a leak.
-  setMaxListeners(0, abortSignal);
-  /** Whatever is between taking a session or message and giving it back. */
-  const busy = new Set<Promise<void>>();
-  let client: ServiceBusClient | undefined;
+  let workers: Promise<unknown> = Promise.resolve();
 
   /** Runs the function and settles; throws only when settling failed. */
   async function handle(
     receiver: ServiceBusReceiver,
     messages: ServiceBusReceivedMessage[],
     lock: RenewableLock,
+    { broken }: ClientLease,
   ): Promise<void> {
     const done = new AbortController();
     const kept = keepLock(lock, serviceBus.maxAutoLockRenewalDuration, clock, done.signal, report);
@@ -83,129 +80,118 @@ export function createServiceBusListener(
       );
     done.abort();
     await kept;
-    if (succeeded && autoComplete) await Promise.all(messages.map((message) => receiver.completeMessage(message)));
-    if (!succeeded) await Promise.all(messages.map((message) => receiver.abandonMessage(message)));
+    if (succeeded && !autoComplete) return;
+    const settled = Promise.all(
+      messages.map((message) => (succeeded ? receiver.completeMessage(message) : receiver.abandonMessage(message))),
+    );
+    // Over a connection that broke before, the SDK may still find a way; over one that breaks now, the answer is lost.
+    const late = (): Error => new Error('settling did not come to its end');
+    await within(clock, retryOptions.timeoutInMs, settled, late, broken.aborted ? undefined : broken);
   }
 
-  async function serveMessages(open: ServiceBusClient): Promise<void> {
-    const { entity } = trigger;
+  async function receive(
+    receiver: ServiceBusReceiver,
+    maxWaitTimeInMs: number,
+    signal: AbortSignal,
+  ): Promise<ServiceBusReceivedMessage[]> {
+    const received = receiver.receiveMessages(batchSize, { maxWaitTimeInMs, abortSignal: signal });
+    const late = (): Error => new Error('the wait for messages did not come to its end');
+    return within(clock, maxWaitTimeInMs + marginMs, received, late, signal);
+  }
+
+  async function serveMessages(lease: ClientLease): Promise<void> {
+    const { client, leave } = lease;
     const receiver =
       'queue' in entity
-        ? open.createReceiver(entity.queue, peekLock)
-        : open.createReceiver(entity.topic, entity.subscription, peekLock);
+        ? client.createReceiver(entity.queue, peekLock)
+        : client.createReceiver(entity.topic, entity.subscription, peekLock);
     try {
-      while (!abortSignal.aborted) {
-        const messages = await receiver.receiveMessages(batchSize, { maxWaitTimeInMs: receiveWaitMs, abortSignal });
+      while (!leave.aborted) {
+        const messages = await receive(receiver, receiveWaitMs, leave);
         faults.recovered();
-        if (messages.length > 0) await handle(receiver, messages, lockOfMessages(receiver, messages));
+        if (messages.length > 0) await handle(receiver, messages, lockOfMessages(receiver, messages), lease);
       }
     } finally {
-      await receiver.close().catch(() => undefined);
+      await giveBack(receiver);
     }
   }
 
-  async function serveNextSession(open: ServiceBusClient): Promise<void> {
-    const receiver = await acceptSession(open);
+  /** Serves the next free session until it has been empty for `sessionIdleTimeout`. */
+  async function serveNextSession(lease: ClientLease): Promise<void> {
+    const receiver = await acceptSession(lease);
     faults.recovered();
-    if (receiver !== null) await whileBusy(serveSession(receiver));
-  }
-
-  /** Serves a session until it has been empty for `sessionIdleTimeout`. */
-  async function serveSession(receiver: ServiceBusSessionReceiver): Promise<void> {
+    if (receiver === null) return;
     const lock = lockOfSession(receiver);
     try {
-      while (!abortSignal.aborted) {
+      while (!lease.leave.aborted) {
         const waited = new AbortController();
         const kept = keepLock(lock, Infinity, clock, waited.signal, report);
-        const messages = await receiver
-          .receiveMessages(batchSize, { maxWaitTimeInMs: serviceBus.sessionIdleTimeout, abortSignal })
-          .finally(() => waited.abort());
+        const messages = await receive(receiver, serviceBus.sessionIdleTimeout, lease.leave).finally(() =>
+          waited.abort(),
+        );
         await kept;
         if (messages.length === 0) return;
-        await handle(receiver, messages, lock);
+        await handle(receiver, messages, lock, lease);
       }
     } finally {
-      await receiver.close().catch(() => undefined);
+      await giveBack(receiver);
     }
   }
 
   /** Null when no session had a message for as long as the broker let us wait. */
-  async function acceptSession(open: ServiceBusClient): Promise<ServiceBusSessionReceiver | null> {
-    const { entity } = trigger;
-    const options = { ...peekLock, abortSignal };
+  async function acceptSession({ client, leave }: ClientLease): Promise<ServiceBusSessionReceiver | null> {
+    const accepted =
+      'queue' in entity
+        ? client.acceptNextSession(entity.queue, peekLock)
+        : client.acceptNextSession(entity.topic, entity.subscription, peekLock);
+    const late = (): Error => new Error('the wait for a session did not come to its end');
     try {
-      return 'queue' in entity
-        ? await open.acceptNextSession(entity.queue, options)
-        : await open.acceptNextSession(entity.topic, entity.subscription, options);
+      return await within(clock, retryOptions.timeoutInMs + marginMs, accepted, late, leave);
     } catch (error) {
       if (isServiceBusError(error) && error.code === 'ServiceTimeout') return null;
+      // Nobody waits any more for a session that still comes: it must not stay locked.
+      accepted.then(giveBack, () => undefined);
       throw error;
     }
   }
 
-  async function whileBusy(work: Promise<void>): Promise<void> {
-    busy.add(work);
-    await work.finally(() => busy.delete(work));
+  /** Closing over a connection that is gone would take a minute; a lock that stays behind ends by itself. */
+  async function giveBack(receiver: ServiceBusReceiver): Promise<void> {
+    await within(clock, marginMs, receiver.close(), () => new Error('not closed')).catch(() => undefined);
   }
 
-  async function work(serve: () => Promise<void>): Promise<void> {
-    while (!abortSignal.aborted) {
-      try {
-        await serve();
-      } catch (error) {
-        if (abortSignal.aborted) return;
-        report(error);
-        await clock.sleep(pauseAfterFaultMs, abortSignal).catch(() => undefined);
-      }
+  async function serve(lease: ClientLease): Promise<void> {
+    try {
+      await (trigger.sessions ? serveNextSession(lease) : serveMessages(lease));
+    } catch (error) {
+      // Who leaves because another one found the fault has nothing to tell.
+      if (!lease.leave.aborted) report(error);
+      throw error;
     }
+  }
+
+  async function work(): Promise<void> {
+    const { signal } = stopping;
+    const pause = (): Promise<void> => clock.sleep(pauseAfterFaultMs, signal).catch(() => undefined);
+    while (!signal.aborted) await bus.use(serve).catch(pause);
   }
 
   return {
     async start() {
-      const open = createClient(connection);
-      client = open;
-      const serve = trigger.sessions ? () => serveNextSession(open) : () => whileBusy(serveMessages(open));
-      const concurrency = trigger.sessions
-        ? serviceBus.maxConcurrentSessions
-        : trigger.cardinality === 'many'
-          ? 1
-          : serviceBus.maxConcurrentCalls;
-      for (let worker = 0; worker < concurrency; worker += 1) void work(serve);
+      const calls = trigger.cardinality === 'many' ? 1 : serviceBus.maxConcurrentCalls;
+      const concurrency = trigger.sessions ? serviceBus.maxConcurrentSessions : calls;
+      workers = Promise.all(Array.from({ length: concurrency }, work));
     },
     async stop() {
       stopping.abort();
-      await Promise.allSettled(busy);
+      bus.stop();
+      await workers;
     },
     async close() {
       stopping.abort();
-      if (client === undefined) return;
-      if (trigger.sessions) await cutConnection(client);
-      await client.close();
+      await bus.close();
     },
   };
-}
-
-function createClient(connection: Connection): ServiceBusClient {
-  return 'connectionString' in connection
-    ? new ServiceBusClient(connection.connectionString, { retryOptions })
-    : new ServiceBusClient(connection.fullyQualifiedNamespace, connection.credential, { retryOptions });
-}
-
-const internals = z.object({
-  _connectionContext: z.object({ connection: z.object({ _connection: z.object({ socket: z.instanceof(Socket) }) }) }),
-});
-
-/**
- * The SDK knows no way to give up the wait for a session: neither its abort signal nor closing the client ends it, and
- * for a minute it would keep the process alive. Only a connection that breaks does.
- */
-async function cutConnection(client: ServiceBusClient): Promise<void> {
-  const socket = internals.safeParse(client).data?._connectionContext.connection._connection.socket;
-  if (socket === undefined || socket.destroyed) return;
-  const closed = new Promise((resolve) => socket.once('close', resolve));
-  // With an error: the AMQP library under the SDK does not look at a socket that just closes.
-  socket.destroy(new Error('the host stops'));
-  await closed;
 }
 
 function lockOfSession(receiver: ServiceBusSessionReceiver): RenewableLock {

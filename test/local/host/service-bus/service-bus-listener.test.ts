@@ -1,69 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type InvocationContext } from '@azure/functions';
-import { ServiceBusClient, type ServiceBusMessage } from '@azure/service-bus';
-import { systemClock } from '../../../../lib/platform/clock';
-import { startBroker, type Broker } from '../../../../local/broker/broker';
-import { type FunctionApp } from '../../../../local/host/app/core-module';
-import { registerApp, startSampleHost, until, type SampleHost } from '../sample-host';
+import { type ServiceBusMessage } from '@azure/service-bus';
+import { registerApp, until } from '../sample-host';
+import { laneApp, openBusWithHost, queueApp, type BusWithHost } from './bus-with-host';
 
-let broker: Broker;
-let client: ServiceBusClient;
-let sample: SampleHost | undefined;
-
+let bus: BusWithHost;
 beforeEach(async () => {
-  broker = await startBroker({
-    port: 0,
-    clock: systemClock,
-    key: { name: 'RootManageSharedAccessKey', value: 'a2V5' },
-    topology: {
-      queues: [
-        { name: 'work', lockDurationMs: 1_000, maxDeliveryCount: 3 },
-        { name: 'batches', lockDurationMs: 30_000 },
-        { name: 'lanes', lockDurationMs: 1_000, requiresSession: true },
-      ],
-      topics: [{ name: 'builds', subscriptions: [{ name: 'managed', requiresSession: true, lockDurationMs: 30_000 }] }],
-    },
-  });
-  client = new ServiceBusClient(broker.serviceBusConnectionString);
+  bus = await openBusWithHost();
 });
-afterEach(async () => {
-  await sample?.close();
-  sample = undefined;
-  await client.close();
-  await broker.stop();
-});
-
-type Handler = (message: unknown, context: InvocationContext) => unknown;
-
-const start = async (app: FunctionApp, serviceBus: object = {}): Promise<SampleHost> => {
-  const settings = { Bus: broker.serviceBusConnectionString };
-  sample = await startSampleHost(app, { extensions: { serviceBus } }, { settings });
-  return sample;
-};
-const queueApp = (handler: Handler, options: object = {}): Promise<FunctionApp> =>
-  registerApp(({ app }) =>
-    app.serviceBusQueue('worker', {
-      connection: 'Bus',
-      queueName: 'work',
-      handler: async (message, context) => void (await handler(message, context)),
-      ...options,
-    }),
-  );
-const laneApp = (handler: Handler): Promise<FunctionApp> =>
-  queueApp(handler, { queueName: 'lanes', isSessionsEnabled: true });
-const send = async (queue: string, messages: ServiceBusMessage[]): Promise<void> => {
-  const sender = client.createSender(queue);
-  await sender.sendMessages(messages);
-  await sender.close();
-};
-const left = async (queue: string): Promise<number> => (await client.createReceiver(queue).peekMessages(100)).length;
-const deadLetters = async (queue: string): Promise<number> =>
-  (await client.createReceiver(queue, { subQueueType: 'deadLetter' }).peekMessages(100)).length;
+afterEach(() => bus.close());
 
 describe('a queue trigger', () => {
   test('hands over content and metadata, and completes the message', async () => {
     const seen: { message: unknown; metadata: unknown }[] = [];
-    await send('work', [
+    await bus.send('work', [
       {
         body: { target: 'db1' },
         messageId: 'm1',
@@ -73,12 +22,12 @@ describe('a queue trigger', () => {
         applicationProperties: { Attempt: 2 },
       },
     ]);
-    await start(
+    await bus.host(
       await queueApp((message, { triggerMetadata }) => void seen.push({ message, metadata: triggerMetadata })),
     );
     await until('the message is handled', () => seen.length === 1);
     await delay(50);
-    expect(await left('work')).toBe(0);
+    expect(await bus.left('work')).toBe(0);
     expect(seen[0]?.message).toEqual({ target: 'db1' });
     expect(seen[0]?.metadata).toMatchObject({
       messageId: 'm1',
@@ -94,46 +43,46 @@ describe('a queue trigger', () => {
 
   test('delivers again what failed, counted, until it is dead-lettered', async () => {
     const counts: unknown[] = [];
-    await start(
+    await bus.host(
       await queueApp((_message, { triggerMetadata }) => {
         counts.push(triggerMetadata?.deliveryCount);
         throw new Error('always');
       }),
     );
-    await send('work', [{ body: 'poison' }]);
+    await bus.send('work', [{ body: 'poison' }]);
     await until('three deliveries', () => counts.length === 3);
     await delay(100);
     expect(counts).toEqual([1, 2, 3]);
-    expect(await deadLetters('work')).toBe(1);
+    expect(await bus.left('work', 'deadLetter')).toBe(1);
   });
 
   test('keeps the lock of a message for as long as its function runs', async () => {
     let deliveries = 0;
     let finished = 0;
-    await start(
+    await bus.host(
       await queueApp(async () => {
         deliveries += 1;
-        await delay(2_500);
+        await delay(1_600);
         finished += 1;
       }),
     );
-    await send('work', [{ body: 'slow' }]);
+    await bus.send('work', [{ body: 'slow' }]);
     await until('the function has finished', () => finished > 0);
     await delay(100);
     expect(deliveries).toBe(1);
-    expect(await left('work')).toBe(0);
+    expect(await bus.left('work')).toBe(0);
   });
 
   test('gives the lock up after maxAutoLockRenewalDuration', async () => {
     let deliveries = 0;
-    await start(
+    await bus.host(
       await queueApp(async () => {
         deliveries += 1;
-        if (deliveries === 1) await delay(2_500);
+        if (deliveries === 1) await delay(1_600);
       }),
       { maxAutoLockRenewalDuration: '00:00:00.5' },
     );
-    await send('work', [{ body: 'slow' }]);
+    await bus.send('work', [{ body: 'slow' }]);
     await until('the message came again', () => deliveries === 2);
   });
 
@@ -141,11 +90,11 @@ describe('a queue trigger', () => {
     let running = 0;
     let most = 0;
     let done = 0;
-    await send(
+    await bus.send(
       'work',
       Array.from({ length: 12 }, (_, index) => ({ body: index })),
     );
-    await start(
+    await bus.host(
       await queueApp(async () => {
         running += 1;
         most = Math.max(most, running);
@@ -161,7 +110,7 @@ describe('a queue trigger', () => {
 
   test('of cardinality many takes what is there as one batch, and settles it as one', async () => {
     const batches: { messages: unknown; ids: unknown }[] = [];
-    await send(
+    await bus.send(
       'batches',
       ['a', 'b', 'c'].map((body) => ({ body, messageId: `id-${body}` })),
     );
@@ -172,12 +121,12 @@ describe('a queue trigger', () => {
       },
       { queueName: 'batches', cardinality: 'many' },
     );
-    await start(app);
+    await bus.host(app);
     await until('the batch came twice', () => batches.length === 2);
     await delay(50);
     const batch = { messages: ['a', 'b', 'c'], ids: ['id-a', 'id-b', 'id-c'] };
     expect(batches).toEqual([batch, batch]);
-    expect(await left('batches')).toBe(0);
+    expect(await bus.left('batches')).toBe(0);
   });
 });
 
@@ -190,8 +139,8 @@ describe('a session trigger', () => {
     const busy = new Set<string>();
     let most = 0;
     let done = 0;
-    await send('lanes', inLanes(5, 4));
-    await start(
+    await bus.send('lanes', inLanes(5, 4));
+    await bus.host(
       await laneApp(async (message, { triggerMetadata }) => {
         const session = String(triggerMetadata?.sessionId);
         expect(busy).not.toContain(session);
@@ -213,12 +162,12 @@ describe('a session trigger', () => {
   test('keeps the lock of a session while its function runs, and delivers again in order what failed', async () => {
     const seen: unknown[] = [];
     let done = 0;
-    await send('lanes', inLanes(1, 2));
-    await start(
+    await bus.send('lanes', inLanes(1, 2));
+    await bus.host(
       await laneApp(async (message, { triggerMetadata }) => {
         seen.push([message, triggerMetadata?.deliveryCount]);
         if (seen.length === 1) throw new Error('first time');
-        if (seen.length === 2) await delay(2_500);
+        if (seen.length === 2) await delay(1_600);
         done += 1;
       }),
     );
@@ -241,84 +190,20 @@ describe('a session trigger', () => {
         handler: (message) => void seen.push(message),
       }),
     );
-    await start(app);
-    await send('builds', [{ body: 'x', sessionId: 's' }]);
+    await bus.host(app);
+    await bus.send('builds', [{ body: 'x', sessionId: 's' }]);
     await until('the message is handled', () => seen.length === 1);
     expect(seen).toEqual(['x']);
   });
 });
 
-describe('when the broker fails', () => {
-  test.each(['reset', 'forced'] as const)('a connection that is cut (%s) loses no message', async (how) => {
-    const done = new Set<unknown>();
-    let runs = 0;
-    const app = await registerApp(({ app }) => {
-      const handler = async (message: unknown): Promise<void> => {
-        runs += 1;
-        await delay(20);
-        done.add(message);
-      };
-      app.serviceBusQueue('single', { connection: 'Bus', queueName: 'work', handler });
-      app.serviceBusQueue('laned', { connection: 'Bus', queueName: 'lanes', isSessionsEnabled: true, handler });
-    });
-    await send(
-      'work',
-      Array.from({ length: 100 }, (_, index) => ({ body: `work-${index}` })),
-    );
-    await send(
-      'lanes',
-      Array.from({ length: 100 }, (_, i) => ({ body: `lane-${i}`, sessionId: `s${i % 10}` })),
-    );
-    const { log } = await start(app, {
-      maxConcurrentCalls: 4,
-      maxConcurrentSessions: 4,
-      sessionIdleTimeout: '00:00:00.1',
-    });
-    for (let cut = 0; cut < 3; cut += 1) {
-      await delay(150);
-      broker.faults.dropConnections(how);
-    }
-    await until('every message is handled', () => done.size === 200);
-    expect(runs).toBeLessThan(260);
-    const told = log.filter(({ source, level }) => source === 'host' && level === 'warning');
-    expect(told.length).toBeGreaterThan(0);
-    expect(told.length).toBeLessThan(20);
-  });
-
-  test('it goes on when the broker is back', async () => {
-    const done = new Set<unknown>();
-    const { log } = await start(await laneApp((message) => void done.add(message)), { maxConcurrentSessions: 2 });
-    await delay(100);
-    await broker.faults.listenerDown();
-    await delay(1_500);
-    await broker.faults.listenerUp();
-    client = new ServiceBusClient(broker.serviceBusConnectionString);
-    await send('lanes', [{ body: 'after', sessionId: 's' }]);
-    await until('the message is handled', () => done.has('after'));
-    expect(log.some(({ message }) => message.endsWith('works again.'))).toBe(true);
-  });
-
-  test('an answer to a completion that is lost costs no message', async () => {
-    const seen: unknown[] = [];
-    broker.faults.set([{ operation: 'settle', times: 1, action: { kind: 'loseAnswer' } }]);
-    await start(await laneApp((message) => void seen.push(message)), { maxConcurrentSessions: 1 });
-    await send('lanes', [
-      { body: 1, sessionId: 's' },
-      { body: 2, sessionId: 's' },
-    ]);
-    await until('both are handled', () => seen.includes(1) && seen.includes(2));
-    await delay(100);
-    expect(await left('lanes')).toBe(0);
-  });
-});
-
 test('a host that stops lets running functions settle, and the next one takes the rest', async () => {
   const done: unknown[] = [];
-  await send(
+  await bus.send(
     'lanes',
     Array.from({ length: 6 }, (_, index) => ({ body: index, sessionId: 's' })),
   );
-  const host = await start(
+  const host = await bus.host(
     await laneApp(async (message) => {
       await delay(100);
       done.push(message);
