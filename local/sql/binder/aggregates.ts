@@ -1,10 +1,9 @@
 import { notSupported, SqlError } from '../errors';
 import { convert } from '../emitter/convert';
-import { value } from '../emitter/functions';
+import { value } from '../emitter/built-in';
 import { pgType, type Typed } from '../emitter/typed';
 import { type Expression, type OrderItem, type Window } from '../parser/ast';
-import { type Environment } from './environment';
-import { bindExpression } from './expressions';
+import { bindExpression, type Environment } from './environment';
 import { type Scope } from './scope';
 import {
   bigint,

@@ -3,14 +3,12 @@ import { convert } from '../emitter/convert';
 import { hole } from '../emitter/holes';
 import { quote, type Collation, type Typed } from '../emitter/typed';
 import { type CompareOperator, type Condition, type Expression } from '../parser/ast';
-import { type Environment } from './environment';
-import { bindExpression } from './expressions';
-import { bindQuery } from './query';
+import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type Scope } from './scope';
 import { checkImplicit, commonType, familyOf, isWide, nvarchar, typeName } from './types';
 
 /** PostgreSQL text of a search condition. */
-export function bindCondition(condition: Condition, scope: Scope, environment: Environment): string {
+export function conditionBinder(condition: Condition, scope: Scope, environment: Environment): string {
   const bind = (expression: Expression): Typed => bindExpression(expression, scope, environment);
   const nested = (inner: Condition): string => bindCondition(inner, scope, environment);
   const { line } = condition;

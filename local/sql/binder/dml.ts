@@ -1,7 +1,9 @@
+import { type BoundColumn, type BoundQuery } from './bound';
+import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { invalidColumn, invalidObject, notSupported, SqlError } from '../errors';
 import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
 import { convertForColumn } from '../emitter/convert';
-import { value } from '../emitter/functions';
+import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
 import {
   type Assignment,
@@ -13,11 +15,9 @@ import {
   type TableSource,
 } from '../parser/ast';
 import { parseExpressionText } from '../parser/parser';
-import { bindCondition } from './conditions';
-import { type Environment } from './environment';
-import { bindBinary, bindExpression } from './expressions';
-import { bindCommonTables, bindQuery, type BoundQuery } from './query';
-import { bindItems, type BoundColumn } from './select-items';
+import { bindBinary } from './expressions';
+import { bindCommonTables } from './query';
+import { bindItems } from './select-items';
 import { emptyScope, same, type Scope, type Source } from './scope';
 import { applyHints, bindSource, columnsOf } from './sources';
 import { bigint, varchar } from './types';
@@ -353,9 +353,7 @@ const isSource = (sources: readonly TableSource[], target: Path): boolean =>
   );
 
 /** A common table expression over one table can be changed through: its query yields the rows' places. */
-function throughCommonTable(
-  statement: Of<'update'> | Of<'delete'>,
-): { select: Select; columns: string[] } | null {
+function throughCommonTable(statement: Of<'update'> | Of<'delete'>): { select: Select; columns: string[] } | null {
   const [name, ...more] = statement.target;
   const found = statement.with.find((candidate) => more.length === 0 && same(candidate.name, name ?? ''));
   const body = found?.query.body;

@@ -1,7 +1,17 @@
 import { SqlError, undeclaredVariable } from '../errors';
 import { type ModuleDefinition, type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
-import { type ModuleDefinition as ModuleSyntax, type Path, type TypeName } from '../parser/ast';
+import {
+  type Condition,
+  type Expression,
+  type ModuleDefinition as ModuleSyntax,
+  type Path,
+  type Query,
+  type TypeName,
+} from '../parser/ast';
+import { type Typed } from '../emitter/typed';
 import { type SqlType } from '../session';
+import { type BoundQuery, type QueryOptions } from './bound';
+import { type Scope } from './scope';
 
 /** What the binder asks about the world outside a statement. All answers are in memory; see catalog/names.ts. */
 export interface Environment {
@@ -23,10 +33,35 @@ export interface Environment {
   scalarFunction(id: number): string;
   /** Syntax tree of a view's or function's text. */
   syntax: (module: ModuleDefinition) => ModuleSyntax;
+  bind: Binders;
   aliases: { next(): string };
   /** Table locks that hints of the statement ask for; taken before it runs. */
   locks: TableLock[];
 }
+
+/** Expressions, conditions and queries hold one another: each is bound through here. */
+export interface Binders {
+  expression: (expression: Expression, scope: Scope, environment: Environment) => Typed;
+  condition: (condition: Condition, scope: Scope, environment: Environment) => string;
+  query: (query: Query, parent: Scope | null, environment: Environment, options?: QueryOptions) => BoundQuery;
+  scalarSubquery: (query: Query, scope: Scope, environment: Environment) => Typed;
+}
+
+/** PostgreSQL text and T-SQL type of an expression. @throws SqlError for what SQL Server refuses to compile. */
+export const bindExpression: Binders['expression'] = (expression, scope, environment) =>
+  environment.bind.expression(expression, scope, environment);
+
+/** PostgreSQL text of a search condition. */
+export const bindCondition: Binders['condition'] = (condition, scope, environment) =>
+  environment.bind.condition(condition, scope, environment);
+
+/** PostgreSQL text of a query, to be put into parentheses or run as it is. */
+export const bindQuery: Binders['query'] = (query, parent, environment, options) =>
+  environment.bind.query(query, parent, environment, options);
+
+/** A query as a value. */
+export const bindScalarSubquery: Binders['scalarSubquery'] = (query, scope, environment) =>
+  environment.bind.scalarSubquery(query, scope, environment);
 
 export interface TableLock {
   physical: string;

@@ -1,14 +1,20 @@
 import { notSupported, SqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { datePart, takesDatePart } from '../emitter/date-functions';
-import { argument, emitBuiltIn, globalVariables, unified, value } from '../emitter/functions';
+import { argument, value } from '../emitter/built-in';
+import { emitBuiltIn, globalVariables, unified } from '../emitter/functions';
 import { hole } from '../emitter/holes';
 import { collationOf, literal, pgType, quote, type Typed } from '../emitter/typed';
 import { type BinaryOperator, type Expression } from '../parser/ast';
 import { bindAggregate, isAggregate } from './aggregates';
-import { bindCondition } from './conditions';
-import { resolveType, variableType, type Environment } from './environment';
-import { bindScalarSubquery } from './query';
+import {
+  bindCondition,
+  bindExpression,
+  bindScalarSubquery,
+  resolveType,
+  variableType,
+  type Environment,
+} from './environment';
 import { resolveColumn, type Scope } from './scope';
 import {
   arithmeticType,
@@ -25,7 +31,7 @@ import {
 } from './types';
 
 /** PostgreSQL text and T-SQL type of an expression. @throws SqlError for what SQL Server refuses to compile. */
-export function bindExpression(expression: Expression, scope: Scope, environment: Environment): Typed {
+export function expressionBinder(expression: Expression, scope: Scope, environment: Environment): Typed {
   const { grouping } = scope;
   const before = grouping?.violations.length ?? 0;
   const typed = bindNode(expression, scope, environment);

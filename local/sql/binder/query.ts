@@ -1,6 +1,6 @@
 import { SqlError } from '../errors';
 import { convert } from '../emitter/convert';
-import { value } from '../emitter/functions';
+import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
 import {
   type CommonTable,
@@ -12,31 +12,15 @@ import {
   type Top,
 } from '../parser/ast';
 import { containsAggregate, direction } from './aggregates';
-import { bindCondition } from './conditions';
-import { type Environment } from './environment';
-import { bindExpression } from './expressions';
-import { bindItems, type BoundColumn } from './select-items';
+import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
+import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
+import { bindItems } from './select-items';
 import { emptyScope, type BoundCommonTable, type Scope } from './scope';
 import { bindSource } from './sources';
 import { bigint, commonType, familyOf, int } from './types';
 
-export interface BoundQuery {
-  /** Its columns are named o1, o2, ... */
-  sql: string;
-  columns: BoundColumn[];
-}
-
-export interface QueryOptions {
-  /** The outermost query of a statement: ORDER BY without TOP is allowed. */
-  top?: boolean;
-  /** Under EXISTS no column matters. */
-  exists?: boolean;
-  /** Takes the place of the select list, once FROM is bound. */
-  items?: (scope: Scope) => BoundColumn[];
-}
-
 /** PostgreSQL text of a query, to be put into parentheses or run as it is. */
-export function bindQuery(
+export function queryBinder(
   query: Query,
   parent: Scope | null,
   environment: Environment,
@@ -371,7 +355,7 @@ function percent(sql: string, top: Top | null, scope: Scope, environment: Enviro
   return `SELECT * FROM (${sql}) AS ${alias} LIMIT (SELECT ceil(count(*) * ${count} / 100) FROM (${sql}) AS ${alias}c)`;
 }
 
-export function bindScalarSubquery(query: Query, scope: Scope, environment: Environment): Typed {
+export function scalarSubqueryBinder(query: Query, scope: Scope, environment: Environment): Typed {
   const bound = bindQuery(query, scope, environment);
   const [column, ...more] = bound.columns;
   if (column === undefined || more.length > 0) {

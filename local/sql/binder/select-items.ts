@@ -1,13 +1,8 @@
 import { invalidColumn, SqlError } from '../errors';
-import { type Typed } from '../emitter/typed';
 import { type SelectItem } from '../parser/ast';
-import { type Environment } from './environment';
-import { bindExpression } from './expressions';
+import { type BoundColumn } from './bound';
+import { bindExpression, type Environment } from './environment';
 import { matchesSource, type Scope } from './scope';
-
-export interface BoundColumn extends Typed {
-  name: string;
-}
 
 /** The columns of a select list or an OUTPUT clause, with stars spelled out. */
 export function bindItems(items: readonly SelectItem[], scope: Scope, environment: Environment): BoundColumn[] {

@@ -6,10 +6,8 @@ import { fillHoles, hole } from '../emitter/holes';
 import { collationOf, type Collation } from '../emitter/typed';
 import { parseExpressionText } from '../parser/parser';
 import { type TableSource } from '../parser/ast';
-import { bindCondition } from './conditions';
-import { resolveType, type Environment } from './environment';
-import { bindExpression } from './expressions';
-import { bindQuery, type BoundQuery } from './query';
+import { type BoundQuery } from './bound';
+import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
 import { emptyScope, type Scope, type Source, type SourceColumn } from './scope';
 import { familyOf, nvarchar } from './types';
 

@@ -1,5 +1,4 @@
-import { type Environment } from '../binder/environment';
-import { bindCondition } from '../binder/conditions';
+import { bindCondition, type Environment } from '../binder/environment';
 import { resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
 import { lengthOf } from '../binder/types';

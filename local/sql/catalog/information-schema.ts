@@ -1,4 +1,4 @@
-import { type SystemView } from './system-views';
+import { type SystemView } from './system-view';
 
 const database = '(SELECT d.name FROM catalog.databases d WHERE d.id = $db)';
 const joined = 'catalog.objects o JOIN catalog.schemas s ON s.database_id = o.database_id AND s.id = o.schema_id';

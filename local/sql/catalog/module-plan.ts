@@ -1,6 +1,4 @@
-import { resolveType, type Environment } from '../binder/environment';
-import { bindExpression } from '../binder/expressions';
-import { bindQuery } from '../binder/query';
+import { bindExpression, bindQuery, resolveType, type Environment } from '../binder/environment';
 import { emptyScope, same } from '../binder/scope';
 import { convert } from '../emitter/convert';
 import { quote } from '../emitter/typed';

@@ -3,13 +3,7 @@ import { type Path } from '../parser/ast';
 import { type SqlType } from '../session';
 import { informationSchemaViews } from './information-schema';
 import { objectViews } from './object-views';
-
-/** A catalog view: T-SQL columns as `name:type ...`, and the PostgreSQL query that answers them in that order. */
-export interface SystemView {
-  columns: string;
-  /** $db and $spid are replaced by the session's database and id. */
-  sql: string;
-}
+import { type SystemView } from './system-view';
 
 const types: Record<string, SqlType> = {
   int: { name: 'int' },

@@ -1,6 +1,4 @@
-import { bindCondition } from '../binder/conditions';
-import { resolveType, type Environment } from '../binder/environment';
-import { bindExpression } from '../binder/expressions';
+import { bindCondition, bindExpression, resolveType, type Environment } from '../binder/environment';
 import { emptyScope, same, type Scope } from '../binder/scope';
 import { columnsOf } from '../binder/sources';
 import { convertForColumn, convert } from '../emitter/convert';

@@ -1,14 +1,7 @@
 import { SqlError } from '../errors';
 import { bigint, datetime, familyOf, int, nvarchar } from '../binder/types';
 import { type SqlType } from '../session';
-import {
-  type argument as Argument,
-  type BuiltIn,
-  type Call,
-  type defined as Defined,
-  type text as Text,
-  type value as Value,
-} from './functions';
+import { argument, defined, value, type BuiltIn, type Call } from './built-in';
 import { convert } from './convert';
 import { type Typed } from './typed';
 
@@ -71,14 +64,7 @@ export function datePart(word: string, functionName: string, line: number): stri
   });
 }
 
-interface Tools {
-  defined: typeof Defined;
-  value: typeof Value;
-  argument: typeof Argument;
-  text: typeof Text;
-}
-
-export function dateFunctions({ defined, value, argument }: Tools): Record<string, BuiltIn> {
+function createDateFunctions(): Record<string, BuiltIn> {
   /** A date argument as `timestamp`; strings are read as datetime2. */
   const timestamp = (call: Call, index: number): string => {
     const arg = call.args[index];
@@ -171,3 +157,5 @@ export function dateFunctions({ defined, value, argument }: Tools): Record<strin
 
 const diffPart = (name: string): string =>
   name === 'dayofyear' || name === 'weekday' ? 'day' : name === 'isoweek' ? 'week' : name;
+
+export const dateFunctions = createDateFunctions();

@@ -5,5 +5,4 @@
 export const hole = (name: string): string => `\u0001${name}\u0002`;
 
 export const fillHoles = (sql: string, value: (name: string) => string): string =>
-   
   sql.replace(/\u0001([^\u0002]*)\u0002/g, (_, name: string) => value(name));

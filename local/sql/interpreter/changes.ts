@@ -1,18 +1,17 @@
+import { type BoundQuery } from '../binder/bound';
+import { variableType, type Environment } from '../binder/environment';
 import { bindDelete, bindInsert, bindMerge, bindUpdate, type BoundChange } from '../binder/dml';
-import { variableType, type Environment, type TableLock } from '../binder/environment';
-import { type BoundQuery } from '../binder/query';
 import { familyOf } from '../binder/types';
 import { type TableDefinition } from '../catalog/definitions';
 import { notSupported, SqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { type DmlStatement } from '../parser/ast';
 import { describeColumns, withLocks } from './queries';
+import { type ChangedRows, type CompiledChange } from './compiled';
 import { type Runtime } from './runtime';
 import { type SqlType } from '../session';
 import { runTriggers } from './triggers';
 import { toSqlValue, type Text } from './values';
-
-export type CompiledChange = BoundChange & { locks: TableLock[]; variableTypes: SqlType[] };
 
 export function compileChange(
   statement: DmlStatement,
@@ -108,12 +107,6 @@ function withIdentity(
     );
   }
   return compiled;
-}
-
-export interface ChangedRows {
-  count: number;
-  /** Temporary table that holds old and new rows, when triggers wait for them. */
-  captured: string | null;
 }
 
 /**

@@ -1,13 +1,11 @@
-import { bindCondition } from '../binder/conditions';
-import { resolveType, type Environment } from '../binder/environment';
-import { bindExpression } from '../binder/expressions';
+import { bindCondition, bindExpression, resolveType, type Environment } from '../binder/environment';
 import { emptyScope } from '../binder/scope';
 import { type TableDefinition } from '../catalog/definitions';
 import { SqlError, undeclaredVariable } from '../errors';
 import { type Condition, type Expression, type Statement } from '../parser/ast';
 import { type SqlType } from '../session';
 import { compileChange } from './changes';
-import { planTableVariable } from './definitions';
+import { planTableVariable } from './table-drafts';
 import { compileQuery } from './queries';
 import { type Runtime } from './runtime';
 

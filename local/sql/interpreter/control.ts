@@ -1,6 +1,6 @@
+import { bindExpression, resolveType } from '../binder/environment';
 import { notSupported, SqlError, undeclaredVariable } from '../errors';
-import { bindBinary, bindExpression } from '../binder/expressions';
-import { resolveType } from '../binder/environment';
+import { bindBinary } from '../binder/expressions';
 import { emptyScope, same } from '../binder/scope';
 import { nvarchar } from '../binder/types';
 import { convert } from '../emitter/convert';

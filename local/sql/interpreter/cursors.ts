@@ -1,5 +1,5 @@
+import { type BoundColumn } from '../binder/bound';
 import { int } from '../binder/types';
-import { type BoundColumn } from '../binder/select-items';
 import { convert } from '../emitter/convert';
 import { literal } from '../emitter/typed';
 import { notSupported, SqlError } from '../errors';

@@ -1,5 +1,5 @@
+import { resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
-import { resolveType, type Environment } from '../binder/environment';
 import { type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
 import { dropIndexSql, planAlterTable, triggerState } from '../catalog/alter-plan';
 import { addBody, addIndex, tableInfo, type TablePlan } from '../catalog/table-plan';
@@ -8,6 +8,7 @@ import { notSupported, SqlError } from '../errors';
 import { quote } from '../emitter/typed';
 import { type ModuleDefinition, type Path, type Query, type StatementBody, type TableBody } from '../parser/ast';
 import { precompile } from './compile-batch';
+import { emptyTable, planFor, planTableVariable } from './table-drafts';
 import { compileQuery, withLocks } from './queries';
 import { type Variable } from './state';
 import { planSchemaObject, type SchemaObjectStatement } from '../catalog/schema-plan';
@@ -15,33 +16,6 @@ import { type Runtime } from './runtime';
 import { rememberTableVariable } from './table-variables';
 
 type Of<Kind extends StatementBody['kind']> = Extract<StatementBody, { kind: Kind }>;
-
-export function emptyTable(
-  id: number,
-  physical: string,
-  schema: string,
-  name: string,
-  temporary: boolean,
-): TableDefinition {
-  return {
-    kind: 'table',
-    id,
-    schema,
-    name,
-    physical,
-    temporary,
-    version: 1,
-    columns: [],
-    indexes: [],
-    nextColumnId: 1,
-    nextIndexId: 1,
-    defaults: [],
-    checks: [],
-    foreignKeys: [],
-    referencedBy: [],
-    triggers: [],
-  };
-}
 
 /** Schema of a new object: [id, name as it is written in the catalog]. */
 async function schemaOf(path: Path, runtime: Runtime): Promise<{ id: number; name: string }> {
@@ -89,27 +63,6 @@ function nameTaken(error: unknown, names: readonly string[]): unknown {
 
 export const alreadyThere = (name: string): SqlError =>
   new SqlError(2714, `There is already an object named '${name}' in the database.`, { state: 6 });
-
-function planFor(
-  table: TableDefinition,
-  schemaId: number,
-  runtime: Runtime,
-  environment: Environment,
-  ids: readonly number[],
-): TablePlan {
-  let used = 0;
-  return {
-    table,
-    schemaId,
-    databaseId: table.temporary ? 2 : runtime.state.database.id,
-    recorded: true,
-    sql: [],
-    late: [],
-    names: [table.name],
-    nextId: () => ids[used++] ?? 0,
-    environment,
-  };
-}
 
 /** A table's own ids: one for itself and one for each constraint. */
 const idsNeeded = (body: TableBody): number => 1 + body.constraints.length;
@@ -168,22 +121,6 @@ export async function declareTable(name: string, body: TableBody, runtime: Runti
   runtime.state.transaction.pin(`variable:${id}`);
   rememberTableVariable(plan.table, plan.sql);
   runtime.frame().tables.set(name, plan.table);
-}
-
-export function planTableVariable(
-  name: string,
-  body: TableBody,
-  id: number,
-  runtime: Runtime,
-  environment: Environment,
-): TablePlan {
-  const table = emptyTable(id, `pg_temp.v${id}`, 'dbo', name, true);
-  const plan = { ...planFor(table, 0, runtime, environment, []), recorded: false, nextId: () => runtime.nextId() };
-  plan.sql.push(`CREATE TEMP TABLE v${id} ()`);
-  addBody(plan, body);
-  // its indexes and constraints are named after the definition's id
-  plan.sql = plan.sql.map((sql) => sql.replaceAll(`t${id}.`, `v${id}.`));
-  return plan;
 }
 
 export async function findTableOr(

@@ -1,6 +1,4 @@
-import { bindCondition } from '../binder/conditions';
-import { type Environment } from '../binder/environment';
-import { bindExpression } from '../binder/expressions';
+import { bindCondition, bindExpression, type Environment } from '../binder/environment';
 import { emptyScope } from '../binder/scope';
 import { familyOf, int, isWide, lengthOf, nvarchar, varchar } from '../binder/types';
 import { convert } from '../emitter/convert';

@@ -1,7 +1,7 @@
 import { same } from '../binder/scope';
 import { quote } from '../emitter/typed';
 import { notSupported, SqlError } from '../errors';
-import { type ProcedureCall } from './system-procedures';
+import { type ProcedureCall } from './calls';
 
 const objectLevels = new Set(['TABLE', 'VIEW', 'PROCEDURE', 'FUNCTION', 'SEQUENCE', 'SYNONYM']);
 

@@ -1,3 +1,4 @@
+import { binders } from '../binder/binders';
 import { type Environment } from '../binder/environment';
 import { NeedsDefinition } from '../catalog/names';
 import { type ObjectDefinition } from '../catalog/definitions';
@@ -50,6 +51,7 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
       tables: frame.tables,
       scalarFunction: (id) => functionName(id, state.transaction),
       syntax: deps.syntax,
+      bind: binders,
       aliases: { next: () => `r${++alias}` },
       locks: [],
     };

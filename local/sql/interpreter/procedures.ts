@@ -1,6 +1,5 @@
 import { nvarchar } from '../binder/types';
 import { type ColumnDefinition, type ModuleDefinition } from '../catalog/definitions';
-import { convert } from '../emitter/convert';
 import { literal } from '../emitter/typed';
 import { notSupported, SqlError } from '../errors';
 import { type ExecuteStatement, type Statement } from '../parser/ast';
@@ -9,8 +8,10 @@ import { type SqlType } from '../session';
 import { compileChange, applyChange } from './changes';
 import { type ErrorHandling } from './error-handling';
 import { type Runtime } from './runtime';
-import { type Frame, type Variable } from './state';
-import { findSystemProcedure, type ProcedureArgument } from './system-procedures';
+import { type Variable } from './state';
+import { type ProcedureArgument } from './calls';
+import { convertValue, mismatch, runDynamic } from './dynamic-sql';
+import { findSystemProcedure } from './system-procedures';
 import { fromSqlValue, type Text } from './values';
 
 /** EXEC: dynamic SQL, a procedure of the database, or a system procedure. */
@@ -92,12 +93,6 @@ export async function callProcedure(
   return frame.returnValue;
 }
 
-function mismatch(before: number, line: number, runtime: Runtime, errors: ErrorHandling): void {
-  const { count } = runtime.state.transaction;
-  const what = `Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. Previous count = ${before}, current count = ${count}.`;
-  errors.report(new SqlError(266, what, { state: 2 }), line, '');
-}
-
 /** Parameters of a procedure with the values of a call. */
 async function parameters(
   procedure: ModuleDefinition,
@@ -153,30 +148,6 @@ async function parameterValue(
   }
   const [result] = await runtime.run(`SELECT ${parameter.computed.text}`);
   return result?.rows[0]?.[0] ?? null;
-}
-
-/** A value as another type has it. */
-export async function convertValue(value: Text, from: SqlType, to: SqlType, runtime: Runtime): Promise<Text> {
-  if (value === null || JSON.stringify(from) === JSON.stringify(to)) return value;
-  const sql = convert({ sql: literal(value, from), type: from, nullable: true, collation: null }, to);
-  const [result] = await runtime.run(`SELECT ${sql}`);
-  return result?.rows[0]?.[0] ?? null;
-}
-
-/** Text as a batch of its own; a syntax or compile error in it is an error of the calling statement. */
-export async function runDynamic(
-  text: string,
-  variables: Map<string, Variable>,
-  runtime: Runtime,
-  errors: ErrorHandling,
-  statement: { line: number },
-): Promise<Frame> {
-  const { state } = runtime;
-  const frame = runtime.newFrame({ variables });
-  const before = state.transaction.count;
-  await runtime.runText(text, frame);
-  if (state.transaction.count !== before) mismatch(before, statement.line, runtime, errors);
-  return frame;
 }
 
 type Insert = Extract<Statement, { kind: 'insert' }>;

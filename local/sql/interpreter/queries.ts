@@ -1,9 +1,7 @@
-import { bindExpression } from '../binder/expressions';
-import { bindQuery, type BoundQuery } from '../binder/query';
-import { type Environment } from '../binder/environment';
+import { type BoundColumn, type BoundQuery } from '../binder/bound';
+import { bindExpression, bindQuery, type Environment } from '../binder/environment';
 import { variableType } from '../binder/environment';
 import { type Scope, type SourceColumn } from '../binder/scope';
-import { type BoundColumn } from '../binder/select-items';
 import { familyOf, int } from '../binder/types';
 import { notSupported, SqlError } from '../errors';
 import { convert } from '../emitter/convert';
@@ -12,14 +10,9 @@ import { type Typed } from '../emitter/typed';
 import { type Expression, type Query, type Select, type SelectItem } from '../parser/ast';
 import { type SqlColumn, type SqlType } from '../session';
 import { type TableLock } from '../binder/environment';
+import { type CompiledQuery } from './compiled';
 import { type Runtime } from './runtime';
 import { toSqlValue } from './values';
-
-export interface CompiledQuery extends BoundQuery {
-  locks: TableLock[];
-  /** Variables that the query assigns, in the order of its columns. */
-  variables: { name: string; type: SqlType }[];
-}
 
 type Assignment = Extract<SelectItem, { kind: 'assign' }>;
 

@@ -4,8 +4,7 @@ import { type Condition, type Expression, type ModuleDefinition, type Statement 
 import { type Clock } from '../../../lib/platform/clock';
 import { type Typed } from '../emitter/typed';
 import { type SqlType } from '../session';
-import { type CompiledChange } from './changes';
-import { type CompiledQuery } from './queries';
+import { type CompiledChange, type CompiledQuery } from './compiled';
 import { type BackendResult } from './backend';
 import { type Frame, type SessionState } from './state';
 import { type RunOptions } from './transaction';

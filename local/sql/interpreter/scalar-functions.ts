@@ -1,6 +1,5 @@
-import { bindCondition } from '../binder/conditions';
-import { resolveType, type Environment } from '../binder/environment';
-import { bindBinary, bindExpression } from '../binder/expressions';
+import { bindCondition, bindExpression, resolveType, type Environment } from '../binder/environment';
+import { bindBinary } from '../binder/expressions';
 import { emptyScope } from '../binder/scope';
 import { convert } from '../emitter/convert';
 import { fillHoles } from '../emitter/holes';

@@ -19,7 +19,7 @@ import { runTransaction } from './control';
 import { setIsolation } from './options';
 import { type Pool } from './pool';
 import { callProcedure } from './procedures';
-import { type ProcedureArgument } from './system-procedures';
+import { type ProcedureArgument } from './calls';
 import { type Runtime } from './runtime';
 import { defaultOptions, type Frame, type SessionState } from './state';
 import { Cancelled, createTransaction } from './transaction';

@@ -5,32 +5,13 @@ import { tableInfo } from '../catalog/table-plan';
 import { quote } from '../emitter/typed';
 import { notSupported, SqlError } from '../errors';
 import { parseNameText, parseParameterList } from '../parser/parser';
-import { type SqlType } from '../session';
-import { type ErrorHandling } from './error-handling';
 import { runSchemaObject } from './definitions';
 import { extendedProperty } from './extended-properties';
-import { convertValue, runDynamic } from './procedures';
+import { type ProcedureArgument, type ProcedureCall } from './calls';
+import { convertValue, runDynamic } from './dynamic-sql';
 import { type Runtime } from './runtime';
 import { type Variable } from './state';
 import { type Text } from './values';
-
-/** An argument of a call: by name or by position, with its value; OUTPUT values come back in `value`. */
-export interface ProcedureArgument {
-  name: string | null;
-  value: Text;
-  type: SqlType;
-  output: boolean;
-  useDefault: boolean;
-  /** Variable of the caller that takes the output. */
-  target: string | null;
-}
-
-export interface ProcedureCall {
-  args: ProcedureArgument[];
-  runtime: Runtime;
-  errors: ErrorHandling;
-  line: number;
-}
 
 type SystemProcedure = (call: ProcedureCall) => Promise<number>;
 

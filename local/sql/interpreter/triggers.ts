@@ -1,7 +1,7 @@
 import { type BoundChange } from '../binder/dml';
 import { type TableDefinition, type TriggerDefinition } from '../catalog/definitions';
 import { notSupported, SqlError } from '../errors';
-import { type ChangedRows } from './changes';
+import { type ChangedRows } from './compiled';
 import { type Runtime } from './runtime';
 
 /** A trigger fires triggers fire triggers: SQL Server stops at 32. */
