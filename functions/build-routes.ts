@@ -14,6 +14,7 @@ import {
 import { type BuildServices } from '../lib/builds/services';
 import { errorGroupSchema } from '../lib/builds/store';
 import { buildView, buildViewSchema, outcomeView, outcomeViewSchema } from '../lib/builds/view';
+import { recordedSchema } from '../lib/platform/audit';
 import { orchestrationsOf } from '../lib/platform/durable';
 import { AppError } from '../lib/platform/errors';
 import {
@@ -31,6 +32,7 @@ import { readSubmission } from './submission';
 
 const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
 
+const auditQuery = z.strictObject(pagingQuery);
 const listQuery = z.strictObject({ state: oneOrMore(buildStateSchema), ...pagingQuery });
 const outcomesQuery = z.strictObject({
   status: oneOrMore(outcomeStatusSchema),
@@ -220,6 +222,24 @@ export function buildRoutes(services: () => BuildServices): Route[] {
         }
         const headers = { 'content-type': log.contentType, 'x-content-type-options': 'nosniff' };
         return { headers, body: Readable.toWeb(Readable.from(log.stream)) };
+      },
+    },
+    {
+      operationId: 'listAudit',
+      method: 'GET',
+      path: 'builds/{buildId}/audit',
+      summary: 'Who did what to the build, when and why; oldest first.',
+      query: auditQuery,
+      responses: {
+        200: { description: 'A page.', body: pageOf(recordedSchema) },
+        404: problem('There is no such build.'),
+      },
+      async handle(request) {
+        const query = parsed(auditQuery, queryOf(request), 'query');
+        const { buildId } = await services().builds.read(buildIdOf(request));
+        const continuation = continuationCodec.decode(query.continuation);
+        const page = await services().audit.list(buildId, { pageSize: query.pageSize, continuation });
+        return { jsonBody: { items: page.items, continuation: continuationCodec.encode(page.continuation) } };
       },
     },
     ...controlActions.map((action) => control(action, summaries[action])),

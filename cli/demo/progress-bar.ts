@@ -53,9 +53,14 @@ export function progressLine(build: BuildView, elapsedMs: number, endedBefore = 
   const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
   const rate = elapsedMs === 0 ? 0 : ((ended - endedBefore) * 1_000) / elapsedMs;
   const left = rate <= 0 ? '–' : `${Math.ceil((total - ended) / rate)} s`;
-  const done = build.counts.committed + build.counts.alreadyApplied + build.counts.trialRolledBack;
+  const { committed, alreadyApplied, trialRolledBack } = build.counts;
+  const others = [
+    ...(alreadyApplied > 0 ? [`already applied ${alreadyApplied}`] : []),
+    ...(trialRolledBack > 0 ? [`tried ${trialRolledBack}`] : []),
+  ];
+  const done = [`committed ${committed}`, ...others].join('  ');
   return (
     `  ${bar} ${String(ended).padStart(String(total).length)}/${total}` +
-    `  done ${done}  failed ${build.failures}  in flight ${build.inFlight}  ${rate.toFixed(0)}/s  left ${left}`
+    `  ${done}  failed ${build.failures}  in flight ${build.inFlight}  ${rate.toFixed(0)}/s  left ${left}`
   );
 }

@@ -86,6 +86,7 @@ export function createBuildServices(deps: BuildServicesDeps) {
     builds,
     outcomes,
     logs,
+    audit,
     readUpload: (name: string) => uploads.get(name),
     submit: createSubmit({ ...deps, builds, inputs }),
     control: createControl({ builds, audit, clock }),

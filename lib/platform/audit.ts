@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import { type Clock } from './clock';
-import { type DocumentStore } from './documents';
+import { type DocumentPage, type DocumentStore } from './documents';
 
 /** Who did what to which subject, when and why. Append-only. */
 export interface AuditEntry {
@@ -10,8 +11,22 @@ export interface AuditEntry {
   details?: Record<string, unknown>;
 }
 
+export const recordedSchema = z.object({
+  at: z.string(),
+  subject: z.string(),
+  action: z.string(),
+  actor: z.string(),
+  reason: z.string(),
+});
+export type RecordedEntry = z.infer<typeof recordedSchema>;
+
 export interface Audit {
   record(entry: AuditEntry): Promise<void>;
+  /** What was done to a subject, oldest first. */
+  list(
+    subject: string,
+    options: { pageSize: number; continuation: string | null },
+  ): Promise<DocumentPage<RecordedEntry>>;
 }
 
 export function createAudit(documents: DocumentStore, deps: { clock: Clock; newId: () => string }): Audit {
@@ -20,5 +35,7 @@ export function createAudit(documents: DocumentStore, deps: { clock: Clock; newI
       const document = { id: deps.newId(), at: new Date(deps.clock.nowMs()).toISOString(), ...entry };
       await documents.create(entry.subject, document);
     },
+    list: (subject, options) =>
+      documents.query({ text: 'SELECT * FROM c ORDER BY c.at' }, recordedSchema, { ...options, partitionKey: subject }),
   };
 }

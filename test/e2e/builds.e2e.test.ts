@@ -146,6 +146,17 @@ describe('the app on the embedded cloud', () => {
     expect(build.state).toBe('cancelled');
     expect(build.counts.skipped).toBeGreaterThan(0);
     expect(build.counts.skipped + build.counts.committed).toBe(fleetSize);
+    const audit = await fetch(`${cloud.endpoints.http.baseUrl}/api/builds/${id}/audit`, {
+      headers: { 'x-functions-key': cloud.endpoints.http.functionKey },
+    });
+    expect(await audit.json()).toMatchObject({
+      items: [
+        { action: 'start' },
+        { action: 'pause', actor: 'ann', reason: 'lunch' },
+        { action: 'resume', reason: 'back' },
+        { action: 'cancel', reason: 'enough' },
+      ],
+    });
     const response = await post(`builds/${id}/cancel`, {
       body: '{"actor":"ann"}',
       headers: { 'content-type': 'application/json' },
