@@ -1,7 +1,7 @@
 import { SqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { hole } from '../emitter/holes';
-import { quote, type Collation, type Typed } from '../emitter/typed';
+import { plain, quote, type Collation, type Typed } from '../emitter/typed';
 import { type CompareOperator, type Condition, type Expression } from '../parser/ast';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type Scope } from './scope';
@@ -156,7 +156,7 @@ function like(operand: Typed, pattern: Typed, escape: Typed | null, line: number
   const regex =
     pattern.constant !== undefined && escape === null
       ? quote(likeRegex(pattern.constant))
-      : `tsql.like_regex(${wanted}, ${escape?.sql ?? 'NULL'})`;
+      : `tsql.like_regex(${plain(wanted)}, ${escape?.sql ?? 'NULL'})`;
   return `(${subject} COLLATE pg_catalog.pg_c_utf8 ${caseSensitive ? '~' : '~*'} ${regex})`;
 }
 

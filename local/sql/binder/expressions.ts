@@ -257,7 +257,7 @@ export function bindBinary(operator: BinaryOperator, left: Typed, right: Typed, 
 /** Beside a decimal, an integer literal counts as the decimal that it looks like: 10.0 / 3 has six digits. */
 function exactType(operand: Typed, other: Typed): Typed['type'] {
   const { constant, type } = operand;
-  if (constant === undefined || type.name !== 'int' || familyOf(other.type) !== 'decimal') return type;
+  if (constant === undefined || type.name !== 'int' || !('precision' in other.type)) return type;
   return decimal(Math.max(1, constant.replace(/^-?0*/, '').length), 0);
 }
 

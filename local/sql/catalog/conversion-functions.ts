@@ -244,7 +244,7 @@ END $$;
 
 -- varchar holds code page 1252: anything else becomes a question mark
 CREATE FUNCTION tsql.to_varchar(v text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
-$$ SELECT CASE WHEN v ~ '[^\\u0001-\\u00ff]' THEN regexp_replace(v, '[^\\u0001-\\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]', '?', 'g') ELSE v END $$;
+$$ SELECT CASE WHEN v COLLATE pg_catalog.pg_c_utf8 ~ '[^\\u0001-\\u00ff]' THEN regexp_replace(v COLLATE pg_catalog.pg_c_utf8, '[^\\u0001-\\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]', '?', 'g') ELSE v END $$;
 
 CREATE FUNCTION tsql.bytes_of_text(v text, wide boolean) RETURNS bytea LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE result bytea := ''; code int;
@@ -310,7 +310,7 @@ DECLARE re text := tsql.like_regex(pattern, NULL);
 BEGIN
   FOR i IN 1..length(v) LOOP
     IF left(pattern, 1) <> '%' AND i > 1 THEN EXIT; END IF;
-    IF substr(v, i) ~* CASE WHEN left(pattern, 1) = '%' THEN '^' || substr(re, 4) ELSE re END THEN RETURN i; END IF;
+    IF substr(v, i) ~* (CASE WHEN left(pattern, 1) = '%' THEN '^' || substr(re, 4) ELSE re END) THEN RETURN i; END IF;
   END LOOP;
   RETURN 0;
 END $$;

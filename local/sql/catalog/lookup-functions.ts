@@ -2,7 +2,7 @@
 export const lookupFunctions = `
 -- '[a b].c' -> {a b,c}; null where it is no name
 CREATE FUNCTION tsql.parse_name(v text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT AS $$
-DECLARE result text[] := '{}'; rest text := btrim(v); part text[]; delimiter text;
+DECLARE result text[] := '{}'; rest text COLLATE pg_catalog.pg_c_utf8 := btrim(v); part text[]; delimiter text;
 BEGIN
   LOOP
     part := regexp_match(rest, '^\\s*(?:\\[((?:[^\\]]|\\]\\])*)\\]|"((?:[^"]|"")*)"|([^.\\["\\s]*))\\s*(\\.|$)');

@@ -30,7 +30,9 @@ export const emptyCache = (generation = 0): DefinitionCache => ({ byName: new Ma
 /** A bound that no migration's working set reaches; beyond it the cache starts over. */
 const maximumDefinitions = 2_000;
 
-const nameKey = (key: DefinitionKey): string => `${key.space}:${key.schema.toLowerCase()}.${key.name.toLowerCase()}`;
+/** Temporary tables share the cache with everybody, but not their names. */
+const nameKey = (key: DefinitionKey, spid: number): string =>
+  `${key.space}:${key.name.startsWith('#') ? spid : key.schema.toLowerCase()}.${key.name.toLowerCase()}`;
 
 export interface Names {
   find(path: Path, line?: number): ObjectDefinition | null;
@@ -58,7 +60,7 @@ export function createNames(deps: NamesDeps): Names {
   const { cache, databaseId, spid } = deps;
 
   const lookup = (key: DefinitionKey): ObjectDefinition | null => {
-    const found = cache.byName.get(nameKey(key));
+    const found = cache.byName.get(nameKey(key, spid));
     if (found === undefined) throw new NeedsDefinition(key);
     return found;
   };
@@ -104,7 +106,7 @@ export function createNames(deps: NamesDeps): Names {
       if (generation !== cache.generation) return;
       if (cache.byName.size > maximumDefinitions) forget(cache);
       if (typeof key === 'number') cache.byId.set(key, definition);
-      else cache.byName.set(nameKey(key), definition);
+      else cache.byName.set(nameKey(key, spid), definition);
       if (definition !== null) cache.byId.set(definition.id, definition);
     },
   };

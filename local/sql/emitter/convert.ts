@@ -1,7 +1,7 @@
 import { SqlError } from '../errors';
 import { type SqlType } from '../session';
 import { checkImplicit, familyOf, isWide, lengthOf, typeName } from '../binder/types';
-import { pgType, quote, type Typed } from './typed';
+import { pgType, plain, quote, type Typed } from './typed';
 
 export interface ConvertOptions {
   /** CAST or CONVERT: more is allowed, and strings are cut silently. */
@@ -40,8 +40,8 @@ function checkExplicit(from: SqlType, to: SqlType, line?: number): void {
 
 type Converter = (value: Typed, to: SqlType, options: ConvertOptions) => string;
 
-const helper = (name: string, options: ConvertOptions, ...args: string[]): string =>
-  `tsql.${options.try === true ? 'try_' : ''}${name}(${args.join(', ')})`;
+const helper = (name: string, options: ConvertOptions, text: string, ...args: string[]): string =>
+  `tsql.${options.try === true ? 'try_' : ''}${name}(${[plain(text), ...args].join(', ')})`;
 
 const toInteger: Converter = ({ sql, type, constant }, to, options) => {
   const target = pgType(to);
@@ -142,7 +142,7 @@ const toTemporal: Converter = ({ sql, type }, to, options) => {
 const withoutOffset = (sql: string, to: SqlType): string =>
   to.name === 'datetime' || to.name === 'smalldatetime'
     ? sql
-    : `regexp_replace(${sql}, '(:[0-9.]+)\\s*(Z|[+-][0-9]{1,2}:[0-9]{2})\\s*$', '\\1')`;
+    : `regexp_replace(${plain(sql)}, '(:[0-9.]+)\\s*(Z|[+-][0-9]{1,2}:[0-9]{2})\\s*$', '\\1')`;
 
 /** Any temporal, numeric or binary value as `timestamp`. */
 function toTimestamp(sql: string, type: SqlType): string {
@@ -166,7 +166,7 @@ const toBinary: Converter = ({ sql, type }, to, options) => {
       ? sql
       : from === 'string'
         ? options.style === '1' || options.style === '2'
-          ? `decode(regexp_replace(${sql}, '^0[xX]', ''), 'hex')`
+          ? `decode(regexp_replace(${plain(sql)}, '^0[xX]', ''), 'hex')`
           : `tsql.bytes_of_text(${sql}, ${isWide(type)})`
         : from === 'guid'
           ? `tsql.bytes_of_guid(${sql})`

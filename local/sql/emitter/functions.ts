@@ -19,7 +19,7 @@ import { convert } from './convert';
 import { argument, defined, text, value, type BuiltIn, type Call } from './built-in';
 import { dateFunctions } from './date-functions';
 import { hole } from './holes';
-import { quote, type Typed } from './typed';
+import { pgType, plain, quote, type Typed } from './typed';
 
 /** varchar or nvarchar of a length, as wide as the argument it is made from, and in its collation. */
 function like(arg: Typed | undefined, sql: string, length?: number | 'max'): Typed {
@@ -46,7 +46,7 @@ const mathSame = (name: string): BuiltIn =>
           ? whole
           : decimal(38, 0)
         : whole;
-    return value(convert(value(`${name}(${argument(call, 0, whole)})`, whole), result, { explicit: true }), result);
+    return value(`${name}(${argument(call, 0, whole)})::${pgType(result)}`, result);
   });
 
 const stringFunctions: Record<string, BuiltIn> = {
@@ -127,7 +127,7 @@ const stringFunctions: Record<string, BuiltIn> = {
       int,
     ),
   ),
-  PATINDEX: defined(2, 2, (call) => value(`tsql.patindex(${text(call, 0)}, ${text(call, 1)})`, int)),
+  PATINDEX: defined(2, 2, (call) => value(`tsql.patindex(${plain(text(call, 0))}, ${plain(text(call, 1))})`, int)),
   CONCAT: defined(2, 254, (call) =>
     concatenation(call, `concat(${call.args.map((_, index) => text(call, index)).join(', ')})`),
   ),
@@ -301,11 +301,11 @@ const logicFunctions: Record<string, BuiltIn> = {
         int,
         false,
       );
-    return value(`tsql.isnumeric(${text(call, 0)})`, int, false);
+    return value(`tsql.isnumeric(${plain(text(call, 0))})`, int, false);
   }),
   ISDATE: defined(1, 1, (call) =>
     value(
-      `(CASE WHEN tsql.try_text_to_timestamp(${text(call, 0)}, 0, 'datetime', 'varchar') IS NULL THEN 0 ELSE 1 END)`,
+      `(CASE WHEN tsql.try_text_to_timestamp(${plain(text(call, 0))}, 0, 'datetime', 'varchar') IS NULL THEN 0 ELSE 1 END)`,
       int,
       false,
     ),

@@ -76,6 +76,9 @@ export function pgType(type: SqlType): string {
   }
 }
 
+/** A string for functions that look into it with regular expressions, which PostgreSQL has only for plain collations. */
+export const plain = (sql: string): string => `(${sql} COLLATE pg_catalog.pg_c_utf8)`;
+
 /** A string constant; \u0001 and \u0002 are ours, see holes.ts. */
 export function quote(text: string): string {
   const quoted = `'${text.replaceAll("'", "''")}'`;

@@ -80,6 +80,7 @@ export async function translateError(error: PostgresError, context: ErrorContext
     case '55P03':
       return new SqlError(1222, 'Lock request time out period exceeded.', { state: 51 });
     case '23505':
+      return error.constraint === 'objects_name' ? nameTaken(error) : constraintError(error, context);
     case '23503':
     case '23502':
     case '23514':
@@ -107,6 +108,12 @@ export async function translateError(error: PostgresError, context: ErrorContext
     default:
       return notSupported(`this statement (PostgreSQL ${error.code}: ${error.message})`);
   }
+}
+
+/** Two sessions gave something the same name at the same time; only PostgreSQL noticed. */
+function nameTaken(error: PostgresError): SqlError {
+  const [, name = ''] = /=\(\d+, \d+, \w, (.*)\) already exists/.exec(error.detail ?? '') ?? [];
+  return new SqlError(2714, `There is already an object named '${name}' in the database.`, { state: 6 });
 }
 
 function overflowType(message: string): string {
