@@ -23,6 +23,8 @@ export const benchOptionsSchema = z.strictObject({
   fleets: sizes.default([20, 100, 400]),
   /** Simulated targets: for growth, and for memory. */
   targets: sizes.default([100, 1_000, 10_000]),
+  /** One of the parts that run without options. */
+  only: z.enum(['scale', 'database-runs']).optional(),
   pairs: count.default(7),
   databases: count.default(400),
   concurrency: count.default(16),
@@ -42,6 +44,7 @@ Without options: timings as ratios, memory, growth. Exit code 1 where a budget d
   --fleets 20,100,400   databases of these builds
   --real-fleet 2000   one build of so many databases on the embedded cloud: memory over time, rate, history
   --targets 100,1000,10000   simulated targets, for growth and memory
+  --only scale        or database-runs: one of the two parts that run without options
   --pairs 7           pairs of runs per comparison
   --databases 400     databases per run
   --concurrency 16    databases at once

@@ -4,7 +4,8 @@ export interface Verdict {
   what: string;
   measured: string;
   budget: string;
-  holds: boolean;
+  /** `unclear`: missed by less than equal things differ on this machine. Fails nothing. */
+  holds: boolean | 'unclear';
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -21,9 +22,14 @@ function padded(cell: string, width: number, column: number): string {
 
 export function verdictTable(verdicts: readonly Verdict[]): string {
   return table(
-    ['budget', 'measured', 'at most', ''],
-    verdicts.map(({ what, measured, budget, holds }) => [what, measured, budget, holds ? 'holds' : 'DOES NOT HOLD']),
+    ['what', 'measured', 'budget', ''],
+    verdicts.map(({ what, measured, budget, holds }) => [what, measured, budget, verdictText(holds)]),
   );
+}
+
+function verdictText(holds: Verdict['holds']): string {
+  if (holds === 'unclear') return 'within the noise';
+  return holds ? 'holds' : 'DOES NOT HOLD';
 }
 
 /** Up to `digits` decimals, and none where they say nothing. */

@@ -13,15 +13,17 @@ export interface Spread {
   median: number;
   minimum: number;
   maximum: number;
+  /** Half of the distance between the quartiles: how far off a middling value is. */
+  halfQuartileRange: number;
 }
 
 export function spreadOf(values: readonly number[]): Spread {
-  return { median: median(values), minimum: Math.min(...values), maximum: Math.max(...values) };
-}
-
-/** Half of how far apart equal things came out: what a difference has to exceed before it means anything. */
-export function noiseOf(sameAgainstSame: Spread): number {
-  return (sameAgainstSame.maximum - sameAgainstSame.minimum) / 2;
+  return {
+    median: median(values),
+    minimum: Math.min(...values),
+    maximum: Math.max(...values),
+    halfQuartileRange: (quantileOf(values, 0.75) - quantileOf(values, 0.25)) / 2,
+  };
 }
 
 /** Value below which the share `quantile` (0 to 1) of all values lies; nearest rank. @throws RangeError for no values. */

@@ -6,40 +6,48 @@ import { login, serverName } from '../model';
 import { type BuildOneDatabase, type ClientDeps } from './client';
 
 /**
- * The floor: the same requests on the same driver with nothing around them. Texts are made once, answers are not looked
- * at, nothing is retried, timed, logged or checked. No client on this driver can do less for the same effect.
+ * The floor: the same requests on the same driver, and as little around them as a loop can do that means it. It reads what
+ * the preamble answers, because the epilogue names the transaction, and makes the epilogue's text, because that names the
+ * target and the times. Nothing is decided, checked, classified, timed out, watched or logged.
  */
 export function createBareDriverClient({ port, certificateAuthority, pkg }: ClientDeps): BuildOneDatabase {
-  const numbered = pkg.scripts.map((script, index) => ({ script, sequence: index + 1 }));
-  const nowMs = Date.now();
-  const batches = [
+  const batches = pkg.scripts.flatMap((script) => script.batches.map((batch) => batch.text));
+  const runOnceScriptIds = pkg.scripts.map(({ scriptId }) => scriptId);
+  const begin = (targetId: string): string =>
     preamble({
       buildId: 'benchmark',
-      targetId: 't',
-      runOnceScriptIds: pkg.scripts.map(({ scriptId }) => scriptId),
+      targetId,
+      runOnceScriptIds,
       transactional: true,
       xactAbort: true,
       lockTimeoutMs: 60_000,
-    }),
-    ...pkg.scripts.flatMap((script) => script.batches.map((batch) => batch.text)),
-    epilogue({
+    });
+  const end = (targetId: string, database: string, transactionId: string): string => {
+    const nowMs = Date.now();
+    return epilogue({
       stamp: {
         buildId: 'benchmark',
-        targetId: 't',
+        targetId,
         attempt: 1,
         packageSha256: pkg.sha256,
         packageHash: pkg.packageHash,
         buildFileName: pkg.name,
         description: '',
         requestedBy: 'benchmark',
-        database: 'tenant',
+        database,
         version: 'benchmark',
       },
-      transactionId: '1',
-      rows: numbered.map((each) => ({ ...each, state: 'done', startedAtMs: nowMs, finishedAtMs: nowMs })),
+      transactionId,
+      rows: pkg.scripts.map((script, place) => ({
+        script,
+        sequence: place + 1,
+        state: 'done',
+        startedAtMs: nowMs,
+        finishedAtMs: nowMs,
+      })),
       tables: { journal: true, logColumns: allLogColumns },
-    }),
-  ];
+    });
+  };
   return async (index) => {
     const connection = new Connection({
       server: serverName,
@@ -59,14 +67,22 @@ export function createBareDriverClient({ port, certificateAuthority, pkg }: Clie
     await new Promise<void>((resolve, reject) =>
       connection.connect((error?: Error) => (error === undefined ? resolve() : reject(error))),
     );
-    for (const text of batches) {
-      await new Promise<void>((resolve, reject) =>
-        connection.execSqlBatch(new Request(text, (error) => (error ? reject(error) : resolve()))),
-      );
-    }
+    const [session] = await execute(connection, begin(`t${index}`));
+    for (const text of batches) await execute(connection, text);
+    await execute(connection, end(`t${index}`, String(session?.[4]), String(session?.[3])));
     connection.close();
     await ended;
   };
+}
+
+/** The rows of the answer. */
+function execute(connection: Connection, text: string): Promise<unknown[][]> {
+  return new Promise((resolve, reject) => {
+    const rows: unknown[][] = [];
+    const request = new Request(text, (error) => (error ? reject(error) : resolve(rows)));
+    request.on('row', (cells: { value: unknown }[]) => void rows.push(cells.map(({ value }) => value)));
+    connection.execSqlBatch(request);
+  });
 }
 
 function openSocket(port: number): Promise<Socket> {
