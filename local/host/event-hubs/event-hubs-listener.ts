@@ -14,6 +14,7 @@ import { resolveConnection, retryOptions, type Connection } from '../connections
 import { type AppSettings, type EventHubsSettings } from '../host-settings';
 import { type TriggerListener } from '../listener';
 import { createFaultReporter, type HostLog } from '../log';
+import { within } from '../within';
 import { type Checkpoints } from './checkpoints';
 import { batchData, batchMetadata, eventData, eventMetadata } from './trigger-data';
 
@@ -29,6 +30,10 @@ export interface EventHubsDeps {
 const pauseAfterFaultMs = 500;
 /** How often the SDK looks whether the pump of a partition has to be started again. */
 const restartIntervalMs = 500;
+/** The SDK calls at least this often, without events if there are none: the sign that a partition is still followed. */
+const heartbeatMs = 4_000;
+const silenceMs = heartbeatMs + 4_000;
+const closeLimitMs = 1_000;
 
 /** Which checkpoints belong to a trigger. Two functions must not share them: each would skip what the other has seen. */
 export function streamOf({ connection, eventHubName, consumerGroup }: EventHubTrigger): string {
@@ -49,9 +54,11 @@ export function createEventHubsListener(target: HostFunction<EventHubTrigger>, d
   const faults = createFaultReporter(deps.log, clock, target.name, 'The Event Hubs trigger');
   const stopping = new AbortController();
   const abortSignal = stopping.signal;
-  const handling = new Set<Promise<void>>();
+  /** What runs now, by partition; and when the SDK last called for it. */
+  const handling = new Map<string, Promise<void>>();
+  const heardMs = new Map<string, number>();
   let client: EventHubConsumerClient | undefined;
-  let subscribing: Promise<void> = Promise.resolve();
+  let following: Promise<void> = Promise.resolve();
 
   async function handle(events: readonly ReceivedEventData[], context: PartitionContext): Promise<void> {
     if (trigger.cardinality === 'many') {
@@ -72,49 +79,73 @@ export function createEventHubsListener(target: HostFunction<EventHubTrigger>, d
   }
 
   async function processEvents(events: readonly ReceivedEventData[], context: PartitionContext): Promise<void> {
+    const { partitionId } = context;
     faults.recovered();
+    heardMs.set(partitionId, clock.nowMs());
     if (events.length === 0 || abortSignal.aborted) return;
     const work = handle(events, context);
-    handling.add(work);
-    await work.finally(() => handling.delete(work));
+    handling.set(partitionId, work);
+    await work.finally(() => {
+      handling.delete(partitionId);
+      heardMs.set(partitionId, clock.nowMs());
+    });
   }
 
-  async function subscribe(open: EventHubConsumerClient): Promise<void> {
+  /** Follows all partitions until everything stops. @throws Error when the hub does not answer or a partition is silent. */
+  async function followWith(open: EventHubConsumerClient): Promise<void> {
+    const late = (): Error => new Error('the event hub did not answer');
+    const partitionIds = await within(clock, silenceMs, open.getPartitionIds({ abortSignal }), late, abortSignal);
+    const { type } = eventHubs.initialOffsetOptions;
+    const options = {
+      maxBatchSize: eventHubs.maxEventBatchSize,
+      maxWaitTimeInSeconds: heartbeatMs / 1000,
+      prefetchCount: eventHubs.prefetchCount,
+      skipParsingBodyAsJson: true,
+      startPosition: type === 'fromStart' ? earliestEventPosition : latestEventPosition,
+    };
+    const processError = async (error: Error): Promise<void> => faults.failed(messageOf(error));
+    for (const partitionId of partitionIds) {
+      heardMs.set(partitionId, clock.nowMs());
+      open.subscribe(partitionId, { processEvents, processError }, options);
+    }
     while (!abortSignal.aborted) {
-      try {
-        for (const partitionId of await open.getPartitionIds({ abortSignal })) {
-          open.subscribe(
-            partitionId,
-            { processEvents, processError: async (error) => faults.failed(messageOf(error)) },
-            {
-              maxBatchSize: eventHubs.maxEventBatchSize,
-              prefetchCount: eventHubs.prefetchCount,
-              skipParsingBodyAsJson: true,
-              startPosition:
-                eventHubs.initialOffsetOptions.type === 'fromStart' ? earliestEventPosition : latestEventPosition,
-            },
-          );
+      await clock.sleep(pauseAfterFaultMs, abortSignal).catch(() => undefined);
+      for (const [partitionId, lastMs] of heardMs) {
+        if (!handling.has(partitionId) && clock.nowMs() - lastMs > silenceMs) {
+          throw new Error(`the SDK no longer follows partition ${partitionId}`);
         }
-        return;
-      } catch (error) {
-        if (!abortSignal.aborted) faults.failed(messageOf(error));
-        await clock.sleep(pauseAfterFaultMs, abortSignal).catch(() => undefined);
       }
     }
   }
 
+  /** The SDK reconnects by itself, but a connection that breaks while it is being opened is left for a minute. */
+  async function follow(): Promise<void> {
+    while (!abortSignal.aborted) {
+      client = createClient(connection, trigger, storeOf(checkpoints, stream));
+      await followWith(client).catch((error: unknown) => {
+        if (!abortSignal.aborted) faults.failed(messageOf(error));
+      });
+      await closeClient();
+      // Before the same events are asked for again: their checkpoints come with the end of their functions.
+      await Promise.allSettled(handling.values());
+      await clock.sleep(pauseAfterFaultMs, abortSignal).catch(() => undefined);
+    }
+  }
+
+  async function closeClient(): Promise<void> {
+    if (client === undefined) return;
+    await within(clock, closeLimitMs, client.close(), () => new Error('not closed')).catch(() => undefined);
+  }
+
   return {
     async start() {
-      const open = createClient(connection, trigger, storeOf(checkpoints, stream));
-      client = open;
-      subscribing = subscribe(open);
+      following = follow();
     },
     async stop() {
       stopping.abort();
-      await subscribing;
-      await Promise.all(handling);
+      await following;
     },
-    close: async () => client?.close(),
+    close: closeClient,
   };
 }
 

@@ -48,13 +48,12 @@ export function createTimerListener(target: HostFunction<TimerTrigger>, deps: Ti
       monitor.update(name, status);
     };
 
+    remember(status?.lastMs ?? null);
     if (nextMs <= startMs || trigger.runOnStartup) {
-      const dueMs = nextMs;
-      await fire(status, dueMs <= startMs);
+      const occurrenceMs = Math.min(nextMs, startMs);
+      await fire(status, nextMs <= startMs);
       nextMs = schedule.nextMs(clock.nowMs());
-      remember(dueMs <= startMs ? dueMs : (status?.lastMs ?? null));
-    } else {
-      remember(status?.lastMs ?? null);
+      remember(occurrenceMs);
     }
 
     while (!stopping.signal.aborted) {

@@ -86,11 +86,11 @@ export async function startSampleHost(
   };
 }
 
-/** Waits until `condition` holds. Rejects with its description after ten seconds. */
+/** Waits until `condition` holds. Rejects with its description when that takes too long. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 20_000;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within ten seconds: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within twenty seconds: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
