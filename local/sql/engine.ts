@@ -20,11 +20,19 @@ export interface SqlEngineDeps {
   maximumBackends?: number;
 }
 
+interface Database {
+  id: number;
+  name: string;
+  /** What is known of its catalog; forgotten when its last session ends, so that a fleet's worth of them stays small. */
+  cache: DefinitionCache;
+  sessions: number;
+}
+
 interface Server {
   name: string;
   pgDatabase: string;
   /** Known databases by lower-case name. */
-  databases: Map<string, { id: number; name: string; cache: DefinitionCache }>;
+  databases: Map<string, Database>;
 }
 
 const template = `sqlfleet_template_${bootstrapVersion}`;
@@ -98,10 +106,7 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
     return server;
   };
 
-  const findDatabase = async (
-    server: Server,
-    name: string,
-  ): Promise<{ id: number; name: string; cache: DefinitionCache } | null> => {
+  const findDatabase = async (server: Server, name: string): Promise<Database | null> => {
     const key = name.toLowerCase();
     const known = server.databases.get(key);
     if (known !== undefined) return known;
@@ -111,7 +116,7 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
     );
     const row = result?.rows[0];
     if (row === undefined) return null;
-    const database = { id: Number(row[0]), name: row[1] ?? name, cache: emptyCache() };
+    const database = { id: Number(row[0]), name: row[1] ?? name, cache: emptyCache(), sessions: 0 };
     server.databases.set(key, database);
     return database;
   };
@@ -125,6 +130,7 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
       return { ok: false, message: { number: 4060, severity: 11, state: 1, message, procedure: '', line: 65536 } };
     }
     const spid = freeSpids.shift() ?? ++lastSpid;
+    database.sessions++;
     const session: SqlSession = createSession({
       pool,
       clock: deps.clock,
@@ -138,6 +144,7 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
       syntax,
       closed: () => {
         sessions.delete(session);
+        if (--database.sessions === 0) database.cache = emptyCache();
         freeSpids.push(spid);
       },
     });

@@ -15,7 +15,7 @@ import { containsAggregate, direction } from './aggregates';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
 import { bindItems } from './select-items';
-import { emptyScope, type BoundCommonTable, type Scope } from './scope';
+import { depthColumn, emptyScope, type BoundCommonTable, type Scope } from './scope';
 import { bindSource } from './sources';
 import { bigint, commonType, familyOf, int } from './types';
 
@@ -65,31 +65,59 @@ function bindRecursive(entry: BoundCommonTable, environment: Environment): strin
   if (body.kind !== 'set') return '';
   const anchor = bindBody(body.left, null, scope, environment, {});
   const pg = environment.aliases.next();
+  // One column more than T-SQL sees counts how deep the recursion is.
+  const depth = { ...value(`${pg}.o${anchor.columns.length + 1}`, int, false), name: depthColumn };
   entry.recursive = {
     pg,
-    columns: anchor.columns.map((column, index) => ({
-      ...column,
-      name: definition.columns[index] ?? column.name,
-      sql: `${pg}.o${index + 1}`,
-      nullable: true,
-      trimmed: undefined,
-      constant: undefined,
-    })),
+    columns: [
+      ...anchor.columns.map((column, index) => ({
+        ...column,
+        name: definition.columns[index] ?? column.name,
+        sql: `${pg}.o${index + 1}`,
+        nullable: true,
+        trimmed: undefined,
+        constant: undefined,
+      })),
+      depth,
+    ],
   };
   const inner: Scope = {
     ...scope,
     commonTables: new Map([...scope.commonTables, [definition.name.toLowerCase(), entry]]),
   };
-  const step = bindBody(body.right, null, inner, environment, {});
-  const same = (query: BoundQuery): string => {
+  const step = bindBody(withDepth(body.right), null, inner, environment, {});
+  if (step.columns.length !== anchor.columns.length + 1) {
+    throw new SqlError(
+      205,
+      'All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.',
+      { line: body.line, scope: 'scope' },
+    );
+  }
+  const member = (query: BoundQuery, level: (alias: string) => string): string => {
     const alias = environment.aliases.next();
-    const columns = query.columns.map((column, index) => {
-      const target = anchor.columns[index]?.type ?? column.type;
-      return `${convert({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined }, target, { explicit: true })}${familyOf(target) === 'string' ? ' COLLATE tsql.ci' : ''} AS o${index + 1}`;
+    const columns = anchor.columns.map((target, index) => {
+      const column = query.columns[index] ?? target;
+      const sql = convert(
+        { ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, constant: undefined },
+        target.type,
+        { explicit: true },
+      );
+      return `${sql}${familyOf(target.type) === 'string' ? ' COLLATE tsql.ci' : ''} AS o${index + 1}`;
     });
-    return `SELECT ${columns.join(', ')} FROM (${query.sql}) AS ${alias}`;
+    return `SELECT ${columns.join(', ')}, ${level(alias)} AS o${columns.length + 1} FROM (${query.sql}) AS ${alias}`;
   };
-  return `${pg} AS (${same(anchor)} UNION ALL ${same(step)})`;
+  const next = (alias: string): string =>
+    `tsql.next_depth(${alias}.o${step.columns.length}, ${definition.maximumRecursion})`;
+  return `${pg} AS (${member(anchor, () => '0')} UNION ALL ${member(step, next)})`;
+}
+
+/** Adds the depth to every member of the recursive part. */
+function withDepth(body: QueryBody): QueryBody {
+  if (body.kind === 'set') return { ...body, left: withDepth(body.left), right: withDepth(body.right) };
+  if (body.kind !== 'select') return body;
+  const { line } = body;
+  const expression: Expression = { kind: 'column', path: [depthColumn], line };
+  return { ...body, items: [...body.items, { kind: 'expression', expression, alias: depthColumn, line }] };
 }
 
 function bindBody(

@@ -53,6 +53,9 @@ export const emptyScope = (parent: Scope | null = null): Scope => ({
   grouping: null,
 });
 
+/** A recursive common table expression counts its depth in this column, which no `*` shows. */
+export const depthColumn = '\u0005depth';
+
 export const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 export function matchesSource(source: Source, qualifier: Path): boolean {

@@ -2,7 +2,7 @@ import { invalidColumn, SqlError } from '../errors';
 import { type SelectItem } from '../parser/ast';
 import { type BoundColumn } from './bound';
 import { bindExpression, type Environment } from './environment';
-import { matchesSource, type Scope } from './scope';
+import { depthColumn, matchesSource, type Scope } from './scope';
 
 /** The columns of a select list or an OUTPUT clause, with stars spelled out. */
 export function bindItems(items: readonly SelectItem[], scope: Scope, environment: Environment): BoundColumn[] {
@@ -33,7 +33,9 @@ function star(path: readonly string[], line: number, scope: Scope): BoundColumn[
         )
       : invalidColumn(`${path.join('.')}.*`, line);
   }
-  const columns = sources.flatMap((source) => source.columns.filter((column) => column.name !== '$action'));
+  const columns = sources.flatMap((source) =>
+    source.columns.filter((column) => column.name !== '$action' && column.name !== depthColumn),
+  );
   for (const column of columns) scope.grouping?.violations.push({ name: column.name, line });
   return columns.map((column) => {
     // a grouped SELECT * is fine for columns that are keys

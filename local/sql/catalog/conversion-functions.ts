@@ -28,6 +28,14 @@ BEGIN
   RAISE EXCEPTION USING ERRCODE = 'TSQL0', MESSAGE = message, HINT = number::text, DETAIL = scope;
 END $$;
 
+CREATE FUNCTION tsql.next_depth(depth int, maximum int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF maximum > 0 AND depth >= maximum THEN
+    PERFORM tsql.fail(530, 'statement', format('The statement terminated. The maximum recursion %s has been exhausted before statement completion.', maximum));
+  END IF;
+  RETURN depth + 1;
+END $$;
+
 CREATE FUNCTION tsql.text_to_int(v text, source text, target text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE t text := btrim(v, E' \\t\\r\\n'); n numeric;
 BEGIN

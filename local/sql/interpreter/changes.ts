@@ -1,6 +1,8 @@
 import { type BoundQuery } from '../binder/bound';
 import { variableType, type Environment } from '../binder/environment';
-import { bindDelete, bindInsert, bindMerge, bindUpdate, type BoundChange } from '../binder/dml';
+import { bindDelete, bindMerge, bindUpdate } from '../binder/dml';
+import { bindInsert } from '../binder/insert';
+import { type BoundChange } from '../binder/change';
 import { familyOf } from '../binder/types';
 import { type TableDefinition } from '../catalog/definitions';
 import { notSupported, SqlError } from '../errors';

@@ -1,5 +1,5 @@
 import { type BoundQuery } from '../binder/bound';
-import { type BoundChange } from '../binder/dml';
+import { type BoundChange } from '../binder/change';
 import { type TableLock } from '../binder/environment';
 import { type SqlType } from '../session';
 

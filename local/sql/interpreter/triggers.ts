@@ -1,4 +1,4 @@
-import { type BoundChange } from '../binder/dml';
+import { type BoundChange } from '../binder/change';
 import { type TableDefinition, type TriggerDefinition } from '../catalog/definitions';
 import { notSupported, SqlError } from '../errors';
 import { type ChangedRows } from './compiled';

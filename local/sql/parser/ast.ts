@@ -85,6 +85,8 @@ export interface CommonTable {
   name: string;
   columns: string[];
   query: Query;
+  /** OPTION (MAXRECURSION n); 0 means without end. */
+  maximumRecursion: number;
 }
 
 export interface Query extends Node {

@@ -92,7 +92,7 @@ function parseUpdate(cursor: Cursor, commonTables: CommonTable[]): DmlStatement 
   const output = parseOutput(cursor);
   const from: TableSource[] = cursor.accept('FROM') ? parseFrom(cursor) : [];
   const condition = parseWhere(cursor);
-  parseOption(cursor);
+  parseOption(cursor, commonTables);
   return { kind: 'update', with: commonTables, top, target, hints, assignments, output, from, ...condition };
 }
 
@@ -104,7 +104,7 @@ function parseDelete(cursor: Cursor, commonTables: CommonTable[]): DmlStatement 
   const output = parseOutput(cursor);
   const from: TableSource[] = cursor.accept('FROM') ? parseFrom(cursor) : [];
   const condition = parseWhere(cursor);
-  parseOption(cursor);
+  parseOption(cursor, commonTables);
   return { kind: 'delete', with: commonTables, top, target, hints, output, from, ...condition };
 }
 
@@ -123,7 +123,7 @@ function parseMerge(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
   const branches: MergeBranch[] = [];
   while (cursor.accept('WHEN')) branches.push(parseBranch(cursor));
   const output = parseOutput(cursor);
-  parseOption(cursor);
+  parseOption(cursor, commonTables);
   if (!cursor.is(';')) {
     const { line } = cursor.peek(-1);
     throw new SqlError(10713, 'A MERGE statement must be terminated by a semi-colon (;).', { severity: 15, line });

@@ -31,6 +31,8 @@ export function parseQuery(cursor: Cursor): Query {
   return parseQueryAfterWith(cursor, parseWith(cursor));
 }
 
+const defaultRecursion = 100;
+
 export function parseWith(cursor: Cursor): CommonTable[] {
   if (!cursor.accept('WITH')) return [];
   if (cursor.is('XMLNAMESPACES')) cursor.unsupported('WITH XMLNAMESPACES');
@@ -38,7 +40,7 @@ export function parseWith(cursor: Cursor): CommonTable[] {
     const name = cursor.name();
     const columns = cursor.is('(') ? cursor.parenthesized(() => cursor.name()) : [];
     cursor.expect('AS');
-    return { name, columns, query: parseSubquery(cursor) };
+    return { name, columns, query: parseSubquery(cursor), maximumRecursion: defaultRecursion };
   });
 }
 
@@ -60,12 +62,12 @@ export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[])
   if (cursor.is('FOR') && ['XML', 'JSON', 'BROWSE'].includes(cursor.peek(1).upper)) {
     cursor.unsupported(`FOR ${cursor.peek(1).upper}`);
   }
-  parseOption(cursor);
+  parseOption(cursor, commonTables);
   return query;
 }
 
 /** OPTION (...): advice to SQL Server's optimizer; only MAXRECURSION would change a result. */
-export function parseOption(cursor: Cursor): void {
+export function parseOption(cursor: Cursor, commonTables: readonly CommonTable[]): void {
   if (!cursor.accept('OPTION')) return;
   cursor.expect('(');
   let depth = 1;
@@ -73,6 +75,10 @@ export function parseOption(cursor: Cursor): void {
     const token = cursor.next();
     if (token.kind === 'end') cursor.fail(token);
     if (token.upper === 'LABEL') cursor.unsupported('OPTION (LABEL)');
+    if (token.upper === 'MAXRECURSION') {
+      const maximum = cursor.integer();
+      for (const table of commonTables) table.maximumRecursion = maximum;
+    }
     if (token.kind === 'operator') depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
   }
 }

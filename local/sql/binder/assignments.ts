@@ -1,0 +1,89 @@
+import { convertForColumn } from '../emitter/convert';
+import { value } from '../emitter/built-in';
+import { type Typed } from '../emitter/typed';
+import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
+import { SqlError } from '../errors';
+import { type Assignment, type Expression } from '../parser/ast';
+import { checkWritable, columnNamed, defaultOf, fullName, nullValue, rowversionValue } from './change';
+import { bindExpression, type Environment } from './environment';
+import { bindBinary } from './expressions';
+import { type Scope } from './scope';
+
+export interface BoundAssignments {
+  columns: { column: ColumnDefinition; sql: string; typed: Typed }[];
+  variables: { name: string; typed: Typed }[];
+}
+
+export function bindAssignments(
+  assignments: readonly Assignment[],
+  table: TableDefinition,
+  scope: Scope,
+  environment: Environment,
+  renamed: ReadonlyMap<string, ColumnDefinition> | null = null,
+): BoundAssignments {
+  const result: BoundAssignments = { columns: [], variables: [] };
+  const name = fullName(table, environment);
+  for (const { column: path, variable, operator, value: expression, line } of assignments) {
+    const columnName = path?.at(-1);
+    const column = columnName === undefined ? null : assignable(table, columnName, renamed, line);
+    let typed: Typed;
+    if (expression.kind === 'default' && column !== null) typed = defaultOf(table, column, environment) ?? nullValue;
+    else typed = bindExpression(expression, scope, environment);
+    if (operator !== '=') {
+      const current: Expression =
+        column === null ? { kind: 'variable', name: variable ?? '', line } : { kind: 'column', path: path ?? [], line };
+      const op = operator.slice(0, 1);
+      if (
+        op === '+' ||
+        op === '-' ||
+        op === '*' ||
+        op === '/' ||
+        op === '%' ||
+        op === '&' ||
+        op === '|' ||
+        op === '^'
+      ) {
+        typed = bindBinary(op, bindExpression(current, scope, environment), typed, line);
+      }
+    }
+    if (column !== null) {
+      checkWritable(column, line);
+      if (column.identity !== null)
+        throw new SqlError(8102, `Cannot update identity column '${column.name}'.`, { line, scope: 'scope' });
+      if (result.columns.some((other) => other.column === column)) {
+        throw new SqlError(
+          264,
+          `The column name '${column.name}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause.`,
+          { line, scope: 'scope' },
+        );
+      }
+      result.columns.push({ column, typed, sql: convertForColumn(typed, column.type, name, column.name, line) });
+    }
+    if (variable !== null)
+      result.variables.push({
+        name: variable,
+        typed: column === null ? typed : { ...value(`n.c${column.id}`, column.type) },
+      });
+  }
+  for (const column of table.columns) {
+    if (column.rowversion) result.columns.push({ column, typed: nullValue, sql: rowversionValue });
+  }
+  return result;
+}
+
+/** The column behind a name in SET. */
+function assignable(
+  table: TableDefinition,
+  name: string,
+  renamed: ReadonlyMap<string, ColumnDefinition> | null,
+  line: number,
+): ColumnDefinition {
+  if (renamed === null) return columnNamed(table, name, line);
+  const column = renamed.get(name.toLowerCase());
+  if (column !== undefined) return column;
+  throw new SqlError(
+    4406,
+    'Update or insert of view or function failed because it contains a derived or constant field.',
+    { line, scope: 'scope' },
+  );
+}

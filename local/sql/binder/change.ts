@@ -1,0 +1,104 @@
+import { value } from '../emitter/built-in';
+import { type Typed } from '../emitter/typed';
+import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
+import { invalidColumn, invalidObject, SqlError } from '../errors';
+import { type DmlStatement, type Path } from '../parser/ast';
+import { parseExpressionText } from '../parser/parser';
+import { type BoundColumn } from './bound';
+import { bindExpression, type Environment } from './environment';
+import { emptyScope, same } from './scope';
+
+/** A data change, ready to run. */
+export interface BoundChange {
+  table: TableDefinition;
+  /** Up to and including RETURNING's place; `returning` completes it. */
+  sql: string;
+  /** What RETURNING may name: old rows as `o`, new rows as `n`. */
+  events: ('insert' | 'update' | 'delete')[];
+  output: {
+    sql: string[];
+    columns: BoundColumn[];
+    into: { table: TableDefinition; columns: ColumnDefinition[] } | null;
+  } | null;
+  /** Column that yields SCOPE_IDENTITY. */
+  identity: ColumnDefinition | null;
+  /** UPDATE ... SET @x = column: read from the new rows. */
+  variables: { name: string; typed: Typed }[];
+  /** Columns named by UPDATE's SET or by INSERT, for UPDATE(column) in triggers. */
+  changed: ReadonlySet<number>;
+  verb: 'INSERT' | 'UPDATE' | 'DELETE' | 'MERGE';
+}
+
+export type Of<Kind extends DmlStatement['kind']> = Extract<DmlStatement, { kind: Kind }>;
+
+/** As messages name a table. */
+export const fullName = (table: TableDefinition, environment: Environment): string =>
+  table.temporary ? `tempdb.dbo.${table.name}` : `${environment.databaseName}.${table.schema}.${table.name}`;
+
+export function findTable(path: Path, line: number, environment: Environment): TableDefinition {
+  const pseudo = path.length === 1 ? environment.tables.get(path[0]?.toLowerCase() ?? '') : undefined;
+  if (pseudo !== undefined) {
+    if (path[0]?.startsWith('@') === true) return pseudo;
+    throw new SqlError(286, 'The logical tables INSERTED and DELETED cannot be updated.', { line, scope: 'scope' });
+  }
+  if (path[0]?.startsWith('@') === true) {
+    throw new SqlError(1087, `Must declare the table variable "${path[0]}".`, {
+      severity: 15,
+      state: 2,
+      line,
+      scope: 'scope',
+    });
+  }
+  const object = environment.find(path, line);
+  if (object?.kind === 'table') return object;
+  throw invalidObject(path.join('.'), line);
+}
+
+export function columnNamed(table: TableDefinition, name: string, line: number): ColumnDefinition {
+  const column = table.columns.find((candidate) => same(candidate.name, name));
+  if (column === undefined) throw invalidColumn(name, line);
+  return column;
+}
+
+export function checkWritable(column: ColumnDefinition, line: number): void {
+  if (column.computed !== null) {
+    const what = `The column "${column.name}" cannot be modified because it is either a computed column or is the result of a UNION operator.`;
+    throw new SqlError(271, what, { line, scope: 'scope' });
+  }
+  if (column.rowversion) throw new SqlError(272, 'Cannot update a timestamp column.', { line, scope: 'scope' });
+}
+
+/** The value that a column gets when nobody gives one. */
+export function defaultOf(table: TableDefinition, column: ColumnDefinition, environment: Environment): Typed | null {
+  const found = table.defaults.find((candidate) => candidate.columnId === column.id);
+  return found === undefined ? null : bindExpression(parseExpressionText(found.text), emptyScope(), environment);
+}
+
+export const nullValue: Typed = { ...value('NULL', { name: 'int' }), isNull: true };
+
+export const rowversionValue = "decode(lpad(to_hex(nextval('catalog.rowversions')), 16, '0'), 'hex')";
+
+export function countMismatch(
+  given: number,
+  wanted: number,
+  explicit: boolean,
+  identity: ColumnDefinition | null,
+  line: number,
+): SqlError {
+  if (explicit) {
+    const [number, word] =
+      given < wanted
+        ? [109, 'more columns in the INSERT statement than values specified in the VALUES clause']
+        : [110, 'fewer columns in the INSERT statement than values specified in the VALUES clause'];
+    return new SqlError(
+      number,
+      `There are ${word}. The number of values in the VALUES clause must match the number of columns specified in the INSERT statement.`,
+      { severity: 15, line, scope: 'scope' },
+    );
+  }
+  void identity;
+  return new SqlError(213, 'Column name or number of supplied values does not match table definition.', {
+    line,
+    scope: 'scope',
+  });
+}
