@@ -163,6 +163,8 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
       const outermost = state.frames.length === 0;
       const saved = { ...state.options, flags: new Map(state.options.flags) };
       state.frames.push(frame);
+      // A trigger is part of its statement: what fails in it takes everything back.
+      if (frame.triggerTable !== null) state.options.xactAbort = true;
       try {
         await work();
       } catch (error) {
