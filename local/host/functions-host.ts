@@ -13,8 +13,6 @@ import { redact, type HostLog, type HostLogEntry } from './log';
 import { dataByHand } from './timers/timer-listener';
 import { openTriggers } from './triggers';
 
-const defaultMaxBodyBytes = 104_857_600;
-
 export interface FunctionsHostOptions {
   /** From `loadApp`. It can be given to a new host after the old one was stopped. */
   app: FunctionApp;
@@ -51,7 +49,7 @@ export interface FunctionsHost {
 export function createFunctionsHost(options: FunctionsHostOptions): FunctionsHost {
   const { app, settings, clock, durable } = options;
   const log: HostLog = (entry) => options.log({ timeMs: clock.nowMs(), ...entry });
-  const { json: hostJson, ignored } = readHostSettings(options.hostJsonFile, settings);
+  const { json: hostJson, ignored, maxBodyBytes } = readHostSettings(options.hostJsonFile, settings);
   const functions = readFunctions(app, settings);
   const usesClients = functions.some(({ clientBindings }) => clientBindings.length > 0);
   const durableFunctions = namesOfDurable(functions);
@@ -97,7 +95,6 @@ export function createFunctionsHost(options: FunctionsHostOptions): FunctionsHos
     const { stateFolder, port, tls } = options;
     const { extensions } = hostJson;
     triggers = openTriggers(functions, { clock, invoker, settings, extensions, stateFolder, log });
-    const maxBodyBytes = Number(settings.FUNCTIONS_REQUEST_BODY_SIZE_LIMIT ?? defaultMaxBodyBytes);
     front = await openHttpFront({ port, ...(tls && { tls }), maxBodyBytes, handle, log });
     await callHooks(app.hooks('appStart'), { hookData: {}, appHookData });
     await durable?.start(durableFunctions, createDurableInvoker(functions, invoker));

@@ -7,6 +7,7 @@ export type AppSettings = Readonly<Record<string, string | undefined>>;
 
 const overridePrefix = 'AzureFunctionsJobHost__';
 const defaultFunctionTimeout = '00:30:00';
+const defaultMaxBodyBytes = 104_857_600;
 
 const timeSpan = z.string().transform((text, context) => {
   const ms = parseTimeSpanMs(text);
@@ -59,6 +60,8 @@ export interface HostSettings {
   json: HostJson;
   /** Settings of host.json that mean something in Azure and nothing here, as dotted paths. */
   ignored: readonly string[];
+  /** The app setting `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT`; 100 MB without it. */
+  maxBodyBytes: number;
 }
 
 /**
@@ -74,7 +77,9 @@ export function readHostSettings(file: string, settings: AppSettings): HostSetti
   }
   const parsed = hostSchema.safeParse(json);
   if (!parsed.success) throw new Error(`${file} cannot be used:\n${z.prettifyError(parsed.error)}`);
-  return { json: parsed.data, ignored: ignoredSettings(json) };
+  const maxBodyBytes = Number(settings.FUNCTIONS_REQUEST_BODY_SIZE_LIMIT ?? defaultMaxBodyBytes);
+  if (!(maxBodyBytes > 0)) throw new Error('FUNCTIONS_REQUEST_BODY_SIZE_LIMIT is no number of bytes.');
+  return { json: parsed.data, ignored: ignoredSettings(json), maxBodyBytes };
 }
 
 /** Keys are compared without case, as configuration of .NET is; a new one is written as host.json would. */

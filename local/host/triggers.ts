@@ -34,6 +34,7 @@ export function openTriggers(functions: readonly HostFunction[], deps: TriggerDe
   const listeners: TriggerListener[] = [];
   try {
     refuseSharedStreams(functions);
+    refuseTimeZone(functions, deps.settings);
     const add = <F extends HostFunction>(targets: readonly F[], create: (target: F) => TriggerListener): void => {
       for (const target of targets) listeners.push(naming(target, () => create(target)));
     };
@@ -69,6 +70,12 @@ function refuseSharedStreams(functions: readonly HostFunction[]): void {
     }
     owners.set(streamOf(trigger), name);
   }
+}
+
+/** Schedules are read in UTC; to fire at another hour than in Azure would be worse than not to start. */
+function refuseTimeZone(functions: readonly HostFunction[], { WEBSITE_TIME_ZONE: zone }: AppSettings): void {
+  if (zone === undefined || zone === 'UTC' || ofKind(functions, 'timer').length === 0) return;
+  throw new Error(`The app setting WEBSITE_TIME_ZONE is ${zone}, but timers of this host run in UTC only.`);
 }
 
 function naming<T>(target: HostFunction, work: () => T): T {

@@ -126,3 +126,10 @@ test('a schedule that cannot be read keeps the host from starting, with the name
   const bad = await appWith({ schedule: 'sometimes' });
   await expect(startSampleHost(bad, hostJson, { clock })).rejects.toThrow(/"tick".*"sometimes"/);
 });
+
+test('a time zone keeps timers from starting, since they would fire at the wrong hour', async () => {
+  const app = await appWith({ schedule: '0 0 * * * *' });
+  sample = await startSampleHost(app, hostJson, { clock, settings: { WEBSITE_TIME_ZONE: 'UTC' } });
+  const settings = { WEBSITE_TIME_ZONE: 'Europe/Zurich' };
+  await expect(startSampleHost(app, hostJson, { clock, settings })).rejects.toThrow(/WEBSITE_TIME_ZONE is Europe/);
+});
