@@ -18,7 +18,6 @@ const outcomesPageSchema = z.object({
   continuation: z.string().nullable(),
   errors: z.array(errorGroupSchema).optional(),
 });
-export type OutcomesPage = z.infer<typeof outcomesPageSchema>;
 
 /** Typed calls of the HTTP API. Any answer other than success is an Error with the problem's text. */
 export function createApiClient({ baseUrl, functionKey }: ApiEndpoint) {

@@ -5,7 +5,7 @@ import { AppError, messageOf } from '../lib/platform/errors';
 import { jsonBody, parsed, refuseLargerThan, signedInActor } from '../lib/platform/http';
 
 /** Larger packages are handed over as blobs, by name. */
-export const largestUploadBytes = 64 * 1024 * 1024;
+const largestUploadBytes = 64 * 1024 * 1024;
 const longestKey = 256;
 
 /**

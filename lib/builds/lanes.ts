@@ -38,12 +38,6 @@ export function laneName(key: string, lane: number): string {
   return `${key}#${lane}`;
 }
 
-/** The lane number in a lane's name; null when the name is not of this key. */
-export function laneNumberIn(key: string, name: string): number | null {
-  const number = name.startsWith(`${key}#`) ? Number(name.slice(key.length + 1)) : NaN;
-  return Number.isInteger(number) ? number : null;
-}
-
 /** The key in a lane's name. */
 export function keyInLaneName(name: string): string {
   return name.slice(0, name.lastIndexOf('#'));

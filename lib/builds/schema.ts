@@ -96,7 +96,7 @@ export type PlannedTarget = z.infer<typeof plannedTargetSchema>;
 export const planPageSchema = z.array(plannedTargetSchema);
 
 /** Lanes of one key take targets `start` to `start + count - 1` of the plan. */
-export const planKeySchema = z.object({ key: z.string(), start: z.int(), count: z.int() });
+const planKeySchema = z.object({ key: z.string(), start: z.int(), count: z.int() });
 export type PlanKey = z.infer<typeof planKeySchema>;
 
 export const planSchema = z.object({

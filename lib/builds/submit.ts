@@ -36,7 +36,7 @@ export interface SubmitDeps {
 }
 
 /** Clusters are chosen here; until there are others, the app itself works off everything. */
-export const managedCluster = 'managed';
+const managedCluster = 'managed';
 
 /**
  * Checks a submission completely, stores it under its content's hash, writes the build document and starts its

@@ -18,7 +18,7 @@ export const recordedSchema = z.object({
   actor: z.string(),
   reason: z.string(),
 });
-export type RecordedEntry = z.infer<typeof recordedSchema>;
+type RecordedEntry = z.infer<typeof recordedSchema>;
 
 export interface Audit {
   record(entry: AuditEntry): Promise<void>;

@@ -18,7 +18,7 @@ export interface AzureClients {
   secrets?: SecretClient;
 }
 
-export const progressHubName = 'progress';
+const progressHubName = 'progress';
 
 /** The SDK's own patience is a minute per try: too long for a message whose connection just died. */
 const messagingRetries = { timeoutInMs: 10_000, maxRetries: 5, retryDelayInMs: 500, maxRetryDelayInMs: 5_000 };

@@ -62,7 +62,7 @@ export function routeHandler(route: Route) {
 }
 
 /** RFC 9457. An error that is not ours tells the caller nothing about our insides. */
-export function problemResponse(error: unknown): HttpResponseInit {
+function problemResponse(error: unknown): HttpResponseInit {
   const known = isAppError(error)
     ? error
     : new AppError('internal', 'Something went wrong on our side. The log has the details; try again.', {

@@ -7,7 +7,7 @@ export interface RetryPolicy {
 }
 
 /** Delay before attempt number `attempt` (2, 3, ...): exponential, with full jitter so that a fleet does not retry in step. */
-export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () => number): number {
+function retryDelayMs(policy: RetryPolicy, attempt: number, random: () => number): number {
   const ceiling = Math.min(policy.maximumDelayMs, policy.firstDelayMs * 2 ** (attempt - 2));
   return Math.round(ceiling * (0.5 + random() / 2));
 }
