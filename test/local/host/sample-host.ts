@@ -58,9 +58,10 @@ export async function startSampleHost(
       ...overrides,
     });
 
-  let host = create();
+  let host: FunctionsHost;
   let baseUrl = '';
   try {
+    host = create();
     ({ baseUrl } = await host.start());
   } catch (error) {
     rmSync(folder, { recursive: true });
