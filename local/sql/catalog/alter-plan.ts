@@ -6,15 +6,9 @@ import { notSupported, SqlError } from '../errors';
 import { type AlterTableAction, type ColumnDefinition as ColumnSyntax } from '../parser/ast';
 import { parseConditionText } from '../parser/parser';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
-import {
-  addBody,
-  columnType,
-  convertStored,
-  findColumn,
-  foreignKeySql,
-  tableScope,
-  type TablePlan,
-} from './table-plan';
+import { addBody } from './column-plan';
+import { columnType, convertStored, findColumn, tableScope, type TablePlan } from './table-plan';
+import { foreignKeySql } from './constraint-plan';
 
 /** Adds to `plan` what ALTER TABLE asks for. @throws SqlError as SQL Server words it. */
 export function planAlterTable(plan: TablePlan, action: AlterTableAction, line: number): void {

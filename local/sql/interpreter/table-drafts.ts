@@ -1,6 +1,7 @@
 import { type Environment } from '../binder/environment';
 import { type TableDefinition } from '../catalog/definitions';
-import { addBody, type TablePlan } from '../catalog/table-plan';
+import { addBody } from '../catalog/column-plan';
+import { type TablePlan } from '../catalog/table-plan';
 import { type TableBody } from '../parser/ast';
 import { type Runtime } from './runtime';
 

@@ -86,9 +86,8 @@ describe('columns', () => {
     await client.rows('ALTER TABLE dbo.Customer ALTER COLUMN Code varchar(20)');
     expect(await client.fails('ALTER TABLE dbo.Customer ALTER COLUMN Code int')).toEqual([5074, 4922]);
     await client.rows('UPDATE dbo.Customer SET Code = NULL');
-    expect((await client.run('ALTER TABLE dbo.Customer ALTER COLUMN Code varchar(20) NOT NULL')).errors).toMatchObject([
-      { number: 515, message: expect.stringContaining('UPDATE fails.') },
-    ]);
+    const refused = await client.run('ALTER TABLE dbo.Customer ALTER COLUMN Code varchar(20) NOT NULL');
+    expect(refused.errors[0]?.message).toMatch(/^Cannot insert the value NULL into column 'Code', .* UPDATE fails\.$/);
     expect(await client.fails('ALTER TABLE dbo.Customer ALTER COLUMN Nope int')).toEqual([4924]);
   });
 

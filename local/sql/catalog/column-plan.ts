@@ -1,0 +1,125 @@
+import { bindExpression, resolveType } from '../binder/environment';
+import { same } from '../binder/scope';
+import { familyOf } from '../binder/types';
+import { SqlError } from '../errors';
+import { type ColumnDefinition as ColumnSyntax, type ConstraintClause, type TableBody } from '../parser/ast';
+import { type ColumnDefinition, type TableDefinition } from './definitions';
+import { blankColumn, columnType, couldNotCreate, qualified, tableScope, type TablePlan } from './table-plan';
+import { addConstraint, addDefault } from './constraint-plan';
+import { addIndex } from './index-plan';
+
+/** Adds columns, constraints and indexes, in the order in which they can refer to one another. */
+export function addBody(plan: TablePlan, body: TableBody, check = true): void {
+  for (const column of body.columns) addColumn(plan, column, body);
+  for (const constraint of body.constraints) {
+    if (constraint.kind !== 'foreign' && !isColumnDefault(constraint, body)) addConstraint(plan, constraint, check);
+  }
+  for (const index of body.indexes) addIndex(plan, index);
+  for (const constraint of body.constraints) if (constraint.kind === 'foreign') addConstraint(plan, constraint, check);
+}
+
+const isColumnDefault = (constraint: ConstraintClause, body: TableBody): boolean =>
+  constraint.kind === 'default' && body.columns.some((column) => same(column.name, constraint.column));
+
+/** Whether rows may exist already: then a new column needs a value for them. */
+const isNew = (plan: TablePlan): boolean => plan.sql[0]?.startsWith('CREATE ') === true;
+
+function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void {
+  const { table, environment } = plan;
+  const { line, name } = syntax;
+  if (table.columns.some((column) => same(column.name, name))) {
+    throw new SqlError(
+      2705,
+      `Column names in each table must be unique. Column name '${name}' in table '${qualified(table)}' is specified more than once.`,
+      { state: 3, line, scope: 'scope' },
+    );
+  }
+  const inPrimaryKey = body.constraints.some(
+    (constraint) =>
+      constraint.kind === 'key' && constraint.primary && constraint.columns.some((key) => same(key.name, name)),
+  );
+  const id = table.nextColumnId++;
+  if (syntax.computed !== null) {
+    const typed = bindExpression(syntax.computed.expression, tableScope(table, environment), environment);
+    table.columns.push({
+      ...blankColumn(id, name, typed.type),
+      nullable: typed.nullable,
+      computed: { text: syntax.computed.text, persisted: syntax.computed.persisted },
+    });
+    return;
+  }
+  if (syntax.type === null) return;
+  const type = resolveType(environment, syntax.type, table.columns.length + 1);
+  const alias =
+    syntax.type.type === null
+      ? environment.findType(syntax.type.schema === null ? [syntax.type.name] : [syntax.type.schema, syntax.type.name])
+      : null;
+  const required =
+    inPrimaryKey ||
+    syntax.identity !== null ||
+    syntax.type.rowversion ||
+    (alias?.kind === 'type' && !alias.nullable && syntax.nullable === null);
+  if (inPrimaryKey && syntax.nullable === true) {
+    throw new SqlError(8111, `Cannot define PRIMARY KEY constraint on nullable column in table '${table.name}'.`, {
+      line,
+      scope: 'scope',
+      followedBy: couldNotCreate,
+    });
+  }
+  const column: ColumnDefinition = {
+    ...blankColumn(id, name, type),
+    nullable: required ? false : (syntax.nullable ?? true),
+    userType: syntax.type.type === null ? syntax.type.name : null,
+    identity: syntax.identity,
+    rowversion: syntax.type.rowversion,
+    rowguid: syntax.rowguid,
+    sparse: syntax.sparse,
+    collation:
+      syntax.collation === null || syntax.collation.toLowerCase() === 'database_default' ? null : syntax.collation,
+  };
+  checkIdentity(column, table, line);
+  table.columns.push(column);
+  const constraint = body.constraints.find((candidate) => candidate.kind === 'default' && same(candidate.column, name));
+  const fallback = constraint?.kind === 'default' ? addDefault(plan, constraint, column) : null;
+  plan.sql.push(...columnSql(plan, column, fallback, constraint?.kind === 'default' && constraint.withValues));
+}
+
+function checkIdentity(column: ColumnDefinition, table: TableDefinition, line: number): void {
+  if (column.identity === null) return;
+  if (table.columns.some((other) => other.identity !== null)) {
+    throw new SqlError(
+      2744,
+      `Multiple identity columns specified for table '${table.name}'. Only one identity column per table is allowed.`,
+      { state: 2, line, scope: 'scope' },
+    );
+  }
+  const whole = familyOf(column.type) === 'integer' && column.type.name !== 'bit';
+  if (!whole && !('precision' in column.type && column.type.scale === 0)) {
+    throw new SqlError(
+      2749,
+      `Identity column '${column.name}' must be of data type int, bigint, smallint, tinyint, or decimal or numeric with a scale of 0, unencrypted, and constrained to be nonnullable.`,
+      { state: 2, line, scope: 'scope' },
+    );
+  }
+}
+
+function columnSql(plan: TablePlan, column: ColumnDefinition, fallback: string | null, withValues: boolean): string[] {
+  const { table } = plan;
+  const { physical } = table;
+  const notNull = column.nullable ? '' : ' NOT NULL';
+  if (column.identity !== null) {
+    const { seed, increment } = column.identity;
+    const sequence = physical.replace(/\.[tv]/, '.s');
+    const bare = sequence.split('.')[1] ?? '';
+    // nothing bounds an identity but its type
+    return [
+      `CREATE ${table.temporary ? `TEMP SEQUENCE ${bare}` : `SEQUENCE ${sequence}`} START ${seed} INCREMENT ${increment} MINVALUE -9223372036854775807 MAXVALUE 9223372036854775807`,
+      `ALTER TABLE ${physical} ADD COLUMN c${column.id} ${columnType(column)} NOT NULL DEFAULT nextval('${sequence}')`,
+      `ALTER SEQUENCE ${sequence} OWNED BY ${physical}.c${column.id}`,
+    ];
+  }
+  const base = `ALTER TABLE ${physical} ADD COLUMN c${column.id} ${columnType(column)}${notNull}`;
+  const initial = column.rowversion ? "decode(lpad(to_hex(nextval('catalog.rowversions')), 16, '0'), 'hex')" : fallback;
+  if (isNew(plan) || initial === null || (column.nullable && !withValues)) return [base];
+  return [`${base} DEFAULT ${initial}`, `ALTER TABLE ${physical} ALTER COLUMN c${column.id} DROP DEFAULT`];
+}

@@ -1,0 +1,276 @@
+import { bindCondition, bindExpression } from '../binder/environment';
+import { emptyScope, same } from '../binder/scope';
+import { convertForColumn } from '../emitter/convert';
+import { pgType, type Typed } from '../emitter/typed';
+import { familyOf } from '../binder/types';
+import { SqlError } from '../errors';
+import { type ConstraintClause } from '../parser/ast';
+import { type ColumnDefinition, type IndexDefinition, type TableDefinition } from './definitions';
+import {
+  couldNotCreate,
+  definitionText,
+  findColumn,
+  qualified,
+  record,
+  systemName,
+  tableScope,
+  type TablePlan,
+} from './table-plan';
+import { checkClustered, indexSql } from './index-plan';
+
+export function addDefault(
+  plan: TablePlan,
+  clause: Extract<ConstraintClause, { kind: 'default' }>,
+  column: ColumnDefinition,
+): string {
+  const { table, environment } = plan;
+  const typed: Typed = bindExpression(clause.expression, emptyScope(), environment);
+  const sql = convertForColumn(typed, column.type, qualified(table), column.name, clause.line);
+  if (table.defaults.some((existing) => existing.columnId === column.id)) {
+    throw new SqlError(1781, 'Column already has a DEFAULT bound to it.', {
+      line: clause.line,
+      scope: 'scope',
+      followedBy: couldNotCreate,
+    });
+  }
+  const id = plan.nextId();
+  const name = clause.name ?? systemName('DF', [table.name, column.name], id);
+  const info = { columnId: column.id, text: definitionText(clause.text), systemNamed: clause.name === null };
+  table.defaults.push({ id, name, ...info });
+  record(plan, id, name, 'D', info);
+  return sql;
+}
+
+export function addConstraint(plan: TablePlan, clause: ConstraintClause, check: boolean): void {
+  const { table } = plan;
+  switch (clause.kind) {
+    case 'default': {
+      const column = findColumn(
+        table,
+        clause.column,
+        () =>
+          new SqlError(
+            1752,
+            `Column '${clause.column}' in table '${table.name}' is invalid for creating a default constraint.`,
+            { state: 0, line: clause.line, scope: 'scope', followedBy: couldNotCreate },
+          ),
+      );
+      const sql = addDefault(plan, clause, column);
+      if (clause.withValues)
+        plan.sql.push(`UPDATE ${table.physical} SET c${column.id} = ${sql} WHERE c${column.id} IS NULL`);
+      return;
+    }
+    case 'check':
+      addCheck(plan, clause, check);
+      return;
+    case 'key':
+      addKey(plan, clause);
+      return;
+    case 'foreign':
+      addForeignKey(plan, clause, check);
+      return;
+  }
+}
+
+function addCheck(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'check' }>, check: boolean): void {
+  const { table, environment } = plan;
+  const sql = bindCondition(clause.condition, tableScope(table, environment), environment);
+  const id = plan.nextId();
+  const column =
+    clause.column === null ? undefined : table.columns.find((candidate) => same(candidate.name, clause.column ?? ''));
+  const name = clause.name ?? systemName('CK', column === undefined ? [table.name] : [table.name, column.name], id);
+  const info = {
+    text: clause.text,
+    columnId: column?.id ?? null,
+    disabled: false,
+    notTrusted: !check,
+    systemNamed: clause.name === null,
+  };
+  table.checks.push({ id, name, ...info });
+  plan.sql.push(`ALTER TABLE ${table.physical} ADD CONSTRAINT k${id} CHECK (${sql})${check ? '' : ' NOT VALID'}`);
+  record(plan, id, name, 'C', info);
+}
+
+function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key' }>): void {
+  const { table } = plan;
+  const { line } = clause;
+  if (clause.primary && table.indexes.some((index) => index.primary)) {
+    throw new SqlError(1779, `Table '${table.name}' already has a primary key defined on it.`, {
+      state: 0,
+      line,
+      scope: 'scope',
+      followedBy: couldNotCreate,
+    });
+  }
+  const columns = clause.columns.map((key) => ({
+    column: findColumn(
+      table,
+      key.name,
+      () =>
+        new SqlError(1911, `Column name '${key.name}' does not exist in the target table or view.`, {
+          line,
+          scope: 'scope',
+          followedBy: couldNotCreate,
+        }),
+    ),
+    descending: key.descending,
+  }));
+  for (const { column } of columns) {
+    if (clause.primary && column.nullable) {
+      throw new SqlError(8111, `Cannot define PRIMARY KEY constraint on nullable column in table '${table.name}'.`, {
+        line,
+        scope: 'scope',
+        followedBy: couldNotCreate,
+      });
+    }
+  }
+  const id = plan.nextId();
+  const name = clause.name ?? systemName(clause.primary ? 'PK' : 'UQ', [table.name], id);
+  const clustered = clause.clustered ?? (clause.primary && !table.indexes.some((index) => index.clustered));
+  const index: IndexDefinition = {
+    id: table.nextIndexId++,
+    name,
+    unique: true,
+    clustered,
+    primary: clause.primary,
+    constraintId: id,
+    columns: columns.map(({ column, descending }) => ({ id: column.id, descending })),
+    included: [],
+    filter: null,
+    disabled: false,
+  };
+  checkClustered(table, index, line);
+  table.indexes.push(index);
+  plan.sql.push(...indexSql(table, index, plan.environment, line));
+  record(plan, id, name, clause.primary ? 'PK' : 'UQ', { systemNamed: clause.name === null });
+}
+
+function addForeignKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'foreign' }>, check: boolean): void {
+  const { table, environment } = plan;
+  const { line } = clause;
+  const id = plan.nextId();
+  const own = same(clause.references.at(-1) ?? '', table.name) && same(clause.references.at(-2) ?? 'dbo', table.schema);
+  const target = own ? table : environment.find(clause.references, line);
+  const name = clause.name ?? systemName('FK', [table.name, clause.columns[0] ?? ''], id);
+  if (target?.kind !== 'table') {
+    throw new SqlError(1767, `Foreign key '${name}' references invalid table '${clause.references.join('.')}'.`, {
+      state: 0,
+      line,
+      scope: 'scope',
+      followedBy: couldNotCreate,
+    });
+  }
+  const columns = clause.columns.map((column) =>
+    findColumn(
+      table,
+      column,
+      () =>
+        new SqlError(
+          1769,
+          `Foreign key '${name}' references invalid column '${column}' in referencing table '${table.name}'.`,
+          { line, scope: 'scope', followedBy: couldNotCreate },
+        ),
+    ),
+  );
+  const primary = target.indexes.find((index) => index.primary);
+  const referenced =
+    clause.referenced.length > 0
+      ? clause.referenced.map((column) =>
+          findColumn(
+            target,
+            column,
+            () =>
+              new SqlError(
+                1770,
+                `Foreign key '${name}' references invalid column '${column}' in referenced table '${target.name}'.`,
+                { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
+              ),
+          ),
+        )
+      : (primary?.columns ?? []).map((key) =>
+          findColumn(
+            target,
+            target.columns.find((column) => column.id === key.id)?.name ?? '',
+            () =>
+              new SqlError(
+                1773,
+                `Foreign key '${name}' has implicit reference to object '${clause.references.join('.')}' which does not have a primary key defined on it.`,
+                { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
+              ),
+          ),
+        );
+  checkForeignKey(name, columns, referenced, table, target, line);
+  const info = {
+    columns: columns.map((column) => column.id),
+    referencedId: target.id,
+    referencedColumns: referenced.map((column) => column.id),
+    onDelete: clause.onDelete,
+    onUpdate: clause.onUpdate,
+    disabled: false,
+    notTrusted: !check,
+    systemNamed: clause.name === null,
+  };
+  table.foreignKeys.push({ id, name, ...info });
+  plan.sql.push(foreignKeySql(table, { id, ...info }, target.physical, check));
+  record(plan, id, name, 'F', info);
+}
+
+export function foreignKeySql(
+  table: TableDefinition,
+  key: { id: number; columns: number[]; referencedColumns: number[]; onDelete: string; onUpdate: string },
+  target: string,
+  check: boolean,
+): string {
+  const list = (ids: readonly number[]): string => ids.map((column) => `c${column}`).join(', ');
+  const actions = `ON DELETE ${key.onDelete.replace('_', ' ')} ON UPDATE ${key.onUpdate.replace('_', ' ')}`;
+  return `ALTER TABLE ${table.physical} ADD CONSTRAINT f${key.id} FOREIGN KEY (${list(key.columns)}) REFERENCES ${target} (${list(key.referencedColumns)}) ${actions}${check ? '' : ' NOT VALID'}`;
+}
+
+function checkForeignKey(
+  name: string,
+  columns: readonly ColumnDefinition[],
+  referenced: readonly ColumnDefinition[],
+  table: TableDefinition,
+  target: TableDefinition,
+  line: number,
+): void {
+  if (columns.length !== referenced.length) {
+    throw new SqlError(
+      8139,
+      `Number of referencing columns in foreign key differs from number of referenced columns, table '${table.name}'.`,
+      { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
+    );
+  }
+  const wanted = referenced
+    .map((column) => column.id)
+    .sort()
+    .join();
+  const key = target.indexes.find(
+    (index) =>
+      index.unique &&
+      index.filter === null &&
+      index.columns
+        .map((column) => column.id)
+        .sort()
+        .join() === wanted,
+  );
+  if (key === undefined) {
+    throw new SqlError(
+      1776,
+      `There are no primary or candidate keys in the referenced table '${qualified(target)}' that match the referencing column list in the foreign key '${name}'.`,
+      { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
+    );
+  }
+  columns.forEach((column, index) => {
+    const other = referenced[index];
+    const text = (one: ColumnDefinition): string =>
+      familyOf(one.type) === 'string' ? JSON.stringify({ ...one.type }) : pgType(one.type);
+    if (other !== undefined && text(other) !== text(column)) {
+      throw new SqlError(
+        1778,
+        `Column '${qualified(target)}.${other.name}' is not the same data type as referencing column '${table.name}.${column.name}' in foreign key '${name}'.`,
+        { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
+      );
+    }
+  });
+}
