@@ -1,7 +1,7 @@
 import { type Container, ErrorResponse, ChangeFeedStartFrom, type JSONValue } from '@azure/cosmos';
 import { type z } from 'zod';
 import { type Clock } from './clock';
-import { AppError } from './errors';
+import { AppError, isAppError } from './errors';
 import { withRetry, type RetryPolicy } from './retry';
 
 /** A document together with the version that a conditional write has to name. */
@@ -129,7 +129,11 @@ export function createDocumentStore(container: Container, deps: { clock: Clock; 
           ...(options.continuation ? { continuationToken: options.continuation } : {}),
         },
       );
-      const response = await call(() => iterator.fetchNext());
+      const response = await call(() => iterator.fetchNext()).catch((error: unknown) => {
+        // With a text of our own, all that the service can find wrong is what the caller brought.
+        const refused = isAppError(error) && codeOf(error.cause) === 400 && options.continuation;
+        throw refused ? badContinuation(error) : error;
+      });
       return {
         items: (response.resources ?? []).map((item) => parse(schema, item, container.id)),
         continuation: response.continuationToken ?? null,
@@ -149,6 +153,12 @@ export function createDocumentStore(container: Container, deps: { clock: Clock; 
       return { items, continuation: response.continuationToken, more: items.length > 0 };
     },
   };
+}
+
+/** A page was asked for with a continuation that no page gave. */
+export function badContinuation(cause: unknown): AppError {
+  const message = 'The continuation is not one that a page of this list gave. Begin without one.';
+  return new AppError('request.continuation', message, { status: 400, cause });
 }
 
 function parse<T>(schema: z.ZodType<T>, item: unknown, container: string): T {

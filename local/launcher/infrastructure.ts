@@ -1,7 +1,19 @@
 import { CosmosClient } from '@azure/cosmos';
 import { BlobServiceClient } from '@azure/storage-blob';
+import { z } from 'zod';
 import topology from '../../infra/topology.json';
 import { type Topology } from '../broker/core/topology';
+
+const containersSchema = z.array(
+  z.object({
+    name: z.string(),
+    partitionKey: z.string(),
+    /** For queries that sort by more than one property. */
+    compositeIndexes: z
+      .array(z.array(z.object({ path: z.string(), order: z.enum(['ascending', 'descending']) })))
+      .default([]),
+  }),
+);
 
 /** What `infra/topology.json` says of Service Bus and Event Hubs, in the broker's words. */
 export function brokerTopology(): Topology {
@@ -44,8 +56,17 @@ export async function createContainers(services: {
   const cosmos = new CosmosClient(services.cosmos);
   try {
     const { database } = await cosmos.databases.createIfNotExists({ id: topology.cosmos.database });
-    for (const { name, partitionKey } of topology.cosmos.containers) {
-      await database.containers.createIfNotExists({ id: name, partitionKey: { paths: [partitionKey] } });
+    for (const { name, partitionKey, compositeIndexes } of containersSchema.parse(topology.cosmos.containers)) {
+      await database.containers.createIfNotExists({
+        id: name,
+        partitionKey: { paths: [partitionKey] },
+        indexingPolicy: {
+          automatic: true,
+          indexingMode: 'consistent',
+          includedPaths: [{ path: '/*' }],
+          compositeIndexes,
+        },
+      });
     }
   } finally {
     cosmos.dispose();

@@ -130,6 +130,7 @@ describe('the app on the embedded cloud', () => {
     expect((await call('state=finishedWithFailures')).body).toContain(`"rolledBack":${fleetSize}`);
     expect((await call('state=finishedWithFailures')).body).not.toContain('"state":"succeeded"');
     expect((await call('state=nonsense&pageSize=0')).status).toBe(400);
+    expect((await call('continuation=bm9uc2Vuc2U')).status).toBe(400);
   });
 
   it('pauses, resumes and cancels, with an actor and a reason', async () => {

@@ -238,4 +238,27 @@ describe('a build', () => {
     }
     expect(sizes[1]).toBeLessThan((sizes[0] ?? 0) * 1.5);
   });
+
+  it('lists builds newest first, page by page, without a gap where two were started at once', async () => {
+    const simulated = fleet({ targets: makeTargets(1, 1) });
+    const ids: string[] = [];
+    for (let build = 0; build < 7; build += 1) {
+      ids.push((await simulated.submit()).buildId);
+      if (build % 3 === 0) simulated.advance(1_000);
+    }
+    const seen: string[] = [];
+    let continuation: string | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof simulated.services.builds.list>> = await simulated.services.builds.list({
+        states: ['validating'],
+        pageSize: 2,
+        continuation,
+      });
+      seen.push(...page.items.map(({ buildId }) => buildId));
+      continuation = page.continuation;
+    } while (continuation !== null);
+    const mine = seen.filter((id) => ids.includes(id));
+    expect(mine).toHaveLength(7);
+    expect(new Set(mine)).toEqual(new Set(ids));
+  });
 });
