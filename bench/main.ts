@@ -21,12 +21,18 @@ async function main(): Promise<void> {
   say(`Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}.`);
   say('No SQL Server is involved: SQL time is that of the stand-in, or injected.');
   const folder = mkdtempSync(join(tmpdir(), 'sqlfleet-bench-'));
+  const clean = (): void => rmSync(folder, { recursive: true, force: true });
+  // Children end by themselves when this process is gone.
+  process.once('SIGINT', () => {
+    clean();
+    process.exit(130);
+  });
   try {
     const verdicts = await bench(options, folder);
     say(`\n${verdictTable(verdicts)}`);
     if (verdicts.some(({ holds }) => holds === false)) process.exitCode = 1;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    clean();
   }
 }
 

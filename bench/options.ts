@@ -26,7 +26,7 @@ export const benchOptionsSchema = z.strictObject({
   /** One of the parts that run without options. */
   only: z.enum(['scale', 'database-runs']).optional(),
   pairs: count.default(7),
-  databases: count.default(400),
+  databases: count.default(600),
   concurrency: count.default(16),
   profiles: z
     .string()
@@ -46,7 +46,7 @@ Without options: timings as ratios, memory, growth. Exit code 1 where a budget d
   --targets 100,1000,10000   simulated targets, for growth and memory
   --only scale        or database-runs: one of the two parts that run without options
   --pairs 7           pairs of runs per comparison
-  --databases 400     databases per run
+  --databases 600     databases per run
   --concurrency 16    databases at once
   --profiles zero,lan,wan
 `;

@@ -17,7 +17,7 @@ import {
 const leastRateRatio = 0.85;
 const scripts = 5;
 const scriptLength = 300;
-const warmUp = 100;
+const warmUp = 200;
 
 interface ProfilePlan {
   name: ProfileName;
