@@ -301,9 +301,11 @@ function bindSelect(
     select.items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
   const keys = select.groupBy.map((expression) => bindExpression(expression, scope, environment));
   if (grouped) scope.grouping = { keys: new Set(keys.map((key) => key.sql)), violations: [], insideAggregate: 0 };
-  const columns = options.items?.(scope) ?? bindItems(select.items, scope, environment);
+  const regroup = (sql: string): string => keys.reduce(asGrouped, sql);
+  const bound = options.items?.(scope) ?? bindItems(select.items, scope, environment);
+  const columns = bound.map((column) => ({ ...column, sql: regroup(column.sql) }));
   checkGrouping(scope, 'select list');
-  const having = select.having && bindCondition(select.having, scope, environment);
+  const having = select.having && regroup(bindCondition(select.having, scope, environment));
   checkGrouping(scope, 'HAVING clause');
   const { orderBy } = query ?? { orderBy: [] };
   if (
@@ -317,7 +319,7 @@ function bindSelect(
       'The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is also specified.';
     throw new SqlError(1033, what, { severity: 15, line: select.line, scope: 'scope' });
   }
-  const order = orderBy.map((item) => orderItem(item, columns, select.distinct, scope, environment));
+  const order = orderBy.map((item) => regroup(orderItem(item, columns, select.distinct, scope, environment)));
   checkGrouping(scope, 'ORDER BY clause');
   scope.grouping = null;
   const items = columns.map(
@@ -328,7 +330,7 @@ function bindSelect(
     `SELECT ${select.distinct ? 'DISTINCT ' : ''}${items.join(', ')}`,
     from.length > 0 ? ` FROM ${from.join(', ')}` : '',
     where === null ? '' : ` WHERE ${where}`,
-    keys.length > 0 ? ` GROUP BY ${keys.map((key) => key.sql + distinctCollation(key)).join(', ')}` : '',
+    keys.length > 0 ? ` GROUP BY ${keys.map((key) => asGrouped(key.sql, key)).join(', ')}` : '',
     having === null ? '' : ` HAVING ${having}`,
     order.length > 0
       ? ` ORDER BY ${order.join(', ')}`
@@ -355,6 +357,13 @@ function naturalOrder(scope: Scope): string {
 /** Grouping compares like `=` does; a column's own collation says so already. */
 const distinctCollation = (typed: Typed): string =>
   familyOf(typed.type) === 'string' && typed.collation === null && typed.isNull !== true ? ' COLLATE tsql.ci' : '';
+
+/** A grouped string expression carries its collation wherever it appears, or PostgreSQL would not know it again. */
+function asGrouped(sql: string, key: Typed): string {
+  const collation = distinctCollation(key);
+  const collated = `(${key.sql}${collation})`;
+  return collation === '' ? sql : sql.replaceAll(collated, key.sql).replaceAll(key.sql, collated);
+}
 
 function checkGrouping(scope: Scope, where: string): void {
   const [violation] = scope.grouping?.violations ?? [];

@@ -1,6 +1,7 @@
 import { invalidObject, notSupported, SqlError } from '../errors';
 import { systemView } from '../catalog/system-views';
 import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } from '../catalog/definitions';
+import { value } from '../emitter/built-in';
 import { convert } from '../emitter/convert';
 import { fillHoles, hole } from '../emitter/holes';
 import { collationOf, type Collation } from '../emitter/typed';
@@ -9,7 +10,7 @@ import { type TableSource } from '../parser/ast';
 import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
 import { emptyScope, type Scope, type Source, type SourceColumn } from './scope';
-import { familyOf, nvarchar } from './types';
+import { familyOf, nvarchar, sysname } from './types';
 
 /** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
 export function bindSource(source: TableSource, scope: Scope, environment: Environment): string {
@@ -271,8 +272,25 @@ function bindFunction(
 ): string {
   const { path, line, alias } = source;
   const lower = path.at(-1)?.toLowerCase() ?? '';
-  const args = source.args.map((arg) => bindExpression(arg, emptyScope(scope), environment));
+  const args = source.args.map((arg) =>
+    arg.kind === 'default'
+      ? { ...value('NULL', nvarchar('max')), isNull: true }
+      : bindExpression(arg, emptyScope(scope), environment),
+  );
   const name = alias ?? path.at(-1) ?? '';
+  if (lower === 'fn_listextendedproperty') {
+    const pg = environment.aliases.next();
+    const texts = args.map((arg) => convert(arg, nvarchar('max'), { explicit: true }));
+    const columns = ['objtype', 'objname', 'name', 'value'].map((column, index): SourceColumn => ({
+      name: column,
+      sql: `${pg}.o${index + 1}`,
+      type: sysname,
+      nullable: true,
+      collation: 'tsql.ci',
+    }));
+    scope.sources.push({ name, path: null, pg, columns, table: null });
+    return `(SELECT objtype AS o1, objname AS o2, name AS o3, value AS o4 FROM tsql.list_properties(${[environment.databaseId, ...texts].join(', ')})) AS ${pg}`;
+  }
   if (path.length === 1) {
     if (lower !== 'string_split') throw notSupported(`the table function ${path.join('.')}`, line);
     const texts = args.map((arg) => convert(arg, nvarchar('max'), { explicit: true }));

@@ -175,4 +175,17 @@ CREATE FUNCTION catalog.find(db int, spid int, schema_name text, object_name tex
 SELECT catalog.describe(o.id) FROM catalog.objects o
 WHERE CASE WHEN left(object_name, 1) = '#' THEN o.database_id = 2 AND o.schema_id = 100000 + spid ELSE o.database_id = db AND o.schema_id = tsql.schema_id(db, schema_name) END
   AND o.space = wanted_space AND lower(o.name) = lower(object_name) $$;
+
+-- sys.fn_listextendedproperty; '' for default and NULL
+CREATE FUNCTION tsql.list_properties(db int, property text, type0 text, name0 text, type1 text, name1 text, type2 text, name2 text)
+RETURNS TABLE (objtype text, objname text, name text, value text) LANGUAGE sql STABLE AS $$
+SELECT CASE WHEN e.class = 0 THEN NULL WHEN type2 IS NOT NULL THEN upper(type2) WHEN type1 IS NOT NULL THEN upper(type1) ELSE 'SCHEMA' END,
+  CASE WHEN e.class = 0 THEN NULL WHEN type2 IS NOT NULL THEN coalesce(tsql.col_name(e.major_id, e.minor_id), o.name) WHEN type1 IS NOT NULL THEN o.name ELSE tsql.schema_name(db, e.major_id) END, e.name, e.value
+FROM catalog.extended_properties e LEFT JOIN catalog.objects o ON o.id = e.major_id AND e.class IN (1, 7) LEFT JOIN catalog.objects p ON p.id = o.parent_id
+WHERE e.database_id = db AND (property IS NULL OR lower(e.name) = lower(property)) AND CASE
+  WHEN type0 IS NULL THEN e.class = 0
+  WHEN type1 IS NULL THEN e.class = 3 AND (name0 IS NULL OR e.major_id = tsql.schema_id(db, name0))
+  WHEN type2 IS NULL THEN e.class = 1 AND e.minor_id = 0 AND o.parent_id = 0 AND o.schema_id = tsql.schema_id(db, name0) AND (name1 IS NULL OR lower(o.name) = lower(name1))
+  WHEN upper(type2) = 'COLUMN' THEN e.class = 1 AND e.minor_id > 0 AND o.schema_id = tsql.schema_id(db, name0) AND lower(o.name) = lower(name1) AND (name2 IS NULL OR lower(tsql.col_name(e.major_id, e.minor_id)) = lower(name2))
+  ELSE e.class = 1 AND e.minor_id = 0 AND lower(p.name) = lower(name1) AND (name2 IS NULL OR lower(o.name) = lower(name2)) END $$;
 `;

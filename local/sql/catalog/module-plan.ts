@@ -2,7 +2,7 @@ import { bindExpression, bindQuery, resolveType, type Environment } from '../bin
 import { emptyScope, same } from '../binder/scope';
 import { convert } from '../emitter/convert';
 import { quote } from '../emitter/typed';
-import { SqlError } from '../errors';
+import { notSupported, SqlError } from '../errors';
 import { type ModuleDefinition } from '../parser/ast';
 import { type ColumnDefinition, type ObjectDefinition } from './definitions';
 import { blankColumn } from './table-plan';
@@ -29,6 +29,7 @@ const kinds = {
 /** PostgreSQL text that records a view, procedure, function or trigger. */
 export function planModule(request: ModuleRequest, environment: Environment): string {
   const { definition, mode, existing, line, schema } = request;
+  if (definition.trigger?.timing === 'insteadOf') throw notSupported('INSTEAD OF triggers', line);
   const name = definition.path.at(-1) ?? '';
   const full = `${schema.name}.${name}`;
   const fits = existing !== null && kinds[definition.kind].some((kind) => kind === existing.kind);

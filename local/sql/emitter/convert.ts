@@ -174,9 +174,8 @@ const toBinary: Converter = ({ sql, type }, to, options) => {
   if (size === 'max') return bytes;
   if (from === 'integer' || from === 'decimal') {
     // numbers are cut and padded on their left
-    return to.name === 'binary'
-      ? `decode(lpad(right(encode(${bytes}, 'hex'), ${size * 2}), ${size * 2}, '0'), 'hex')`
-      : bytes;
+    const digits = `right(encode(${bytes}, 'hex'), ${size * 2})`;
+    return `decode(${to.name === 'binary' ? `lpad(${digits}, ${size * 2}, '0')` : digits}, 'hex')`;
   }
   const cut =
     from === 'binary' && lengthOf(type) !== 'max' && Number(lengthOf(type)) <= size
@@ -185,12 +184,8 @@ const toBinary: Converter = ({ sql, type }, to, options) => {
   return to.name === 'binary' ? `decode(rpad(encode(${cut}, 'hex'), ${size * 2}, '0'), 'hex')` : cut;
 };
 
-const binaryWidth = (type: SqlType): number =>
-  ({ bit: 1, tinyint: 1, smallint: 2, int: 4 })[
-    type.name === 'bit' || type.name === 'tinyint' || type.name === 'smallint' || type.name === 'int'
-      ? type.name
-      : 'int'
-  ] * (type.name === 'bigint' ? 2 : 1);
+const widths: Readonly<Record<string, number>> = { bit: 1, tinyint: 1, smallint: 2, bigint: 8, money: 8 };
+const binaryWidth = (type: SqlType): number => widths[type.name] ?? 4;
 
 const toGuid: Converter = ({ sql, type }, _to, options) => {
   if (familyOf(type) === 'guid') return sql;

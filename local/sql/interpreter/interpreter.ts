@@ -34,6 +34,7 @@ const statementsPerBreath = 200;
 /** The T-SQL interpreter of one session. */
 export function createInterpreter(deps: InterpreterDeps): Runtime {
   const { state } = deps;
+  const checked = new WeakMap<object, { cache: object; generation: number }>();
   let statementCount = 0;
 
   const environment = (): Environment => {
@@ -133,7 +134,13 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
     },
     runModule: async (_module, syntax, frame) => {
       await runtime.withFrame(frame, async () => {
-        await precompile(syntax.body, runtime);
+        // A body that was checked under this catalog need not be checked at every call.
+        const cache = state.transaction.cache();
+        const known = checked.get(syntax);
+        if (known?.cache !== cache || known.generation !== cache.generation) {
+          await precompile(syntax.body, runtime);
+          checked.set(syntax, { cache: state.transaction.cache(), generation: state.transaction.cache().generation });
+        }
         await runtime.runStatements(syntax.body);
       });
     },

@@ -39,15 +39,25 @@ export async function compileScalarFunction(id: number, runtime: Runtime): Promi
   const syntax = runtime.syntax(module);
   const result = module.columns.at(-1)?.type ?? { name: 'int' };
   const name = `pg_temp.f${id}_${runtime.nextId()}`;
-  const sql = await runtime.compile((environment) =>
-    functionText(name, syntax, module.columns.slice(0, -1), result, environment, runtime),
-  );
-  await runtime.run(sql, 'CREATE FUNCTION');
+  const remember = (): void => {
+    const cache = transaction.cache();
+    transaction.functions.set(id, { name, cache, generation: cache.generation });
+  };
+  // Known before it exists: a function may call itself.
+  remember();
+  try {
+    const sql = await runtime.compile((environment) =>
+      functionText(name, syntax, module.columns.slice(0, -1), result, environment, runtime),
+    );
+    await runtime.run(sql, 'CREATE FUNCTION');
+  } catch (error) {
+    transaction.functions.delete(id);
+    throw error;
+  }
   // it must not outlive this session's hold on the backend
   transaction.pin('function');
   transaction.unpin('function');
-  const cache = transaction.cache();
-  transaction.functions.set(id, { name, cache, generation: cache.generation });
+  remember();
 }
 
 function functionText(

@@ -85,6 +85,7 @@ export function createTransaction(deps: TransactionDeps): Transaction {
   let backend: Backend | null = null;
   let begun = false;
   let groups = 0;
+  let running = 0;
   let privateCache: DefinitionCache | null = null;
   let savepoints: string[] = [];
   let locks: AppLock[] = [];
@@ -107,12 +108,14 @@ export function createTransaction(deps: TransactionDeps): Transaction {
       cancelling.push(deps.pool.cancel(connection).catch(() => undefined));
     };
     signal?.addEventListener('abort', cancel, { once: true });
+    running++;
     try {
       return await connection.query(sql, options.onRow);
     } catch (error) {
       if (isAborted(signal) && isPostgresError(error) && error.code === '57014') throw new Cancelled();
       throw error;
     } finally {
+      running--;
       signal?.removeEventListener('abort', cancel);
       // The signal reaches the backend before this resolves, so it cannot hit the next query.
       await Promise.all(cancelling);
@@ -301,6 +304,8 @@ export function createTransaction(deps: TransactionDeps): Transaction {
     close: async () => {
       if (backend === null) return;
       groups = 0;
+      // a query that waits for a lock must not outlive its session
+      if (running > 0) await deps.pool.cancel(backend).catch(() => undefined);
       try {
         if (begun) await backend.query('ROLLBACK');
       } catch {

@@ -315,6 +315,7 @@ function parseTableSource(cursor: Cursor): TableSource {
   ]) {
     if (cursor.is(word, '(')) cursor.unsupported(word);
   }
+  cursor.accept('::'); // system functions, in the form of SQL Server 2000
   const path = cursor.path();
   if (cursor.is('(') && !isHintList(cursor)) {
     cursor.expect('(');
