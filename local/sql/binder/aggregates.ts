@@ -90,7 +90,7 @@ export function containsAggregate(expression: Expression): boolean {
 }
 
 /** Looks into the expressions of a condition, whatever its shape. */
-function conditionAggregates(node: object): boolean {
+export function conditionAggregates(node: object): boolean {
   return Object.values(node).some((part: unknown) => {
     if (typeof part !== 'object' || part === null || 'body' in part) return false;
     if ('kind' in part && part.kind === 'call' && 'path' in part && Array.isArray(part.path)) {

@@ -64,8 +64,16 @@ export function bindInsert(
           ? bindInsertSource(statement.source, targets, table, scope, environment, line)
           : null));
   const given = query === null ? [] : targets;
-  if (query !== null && query.columns.length !== targets.length)
+  if (query !== null && query.columns.length !== targets.length) {
+    if (explicit === undefined && identity !== null && query.columns.length === targets.length + 1) {
+      throw new SqlError(
+        8101,
+        `An explicit value for the identity column in table '${table.name}' can only be specified when a column list is used and IDENTITY_INSERT is ON.`,
+        { line, scope: 'scope' },
+      );
+    }
     throw countMismatch(query.columns.length, targets.length, explicit !== undefined, identity, line);
+  }
   const rest = table.columns.filter(
     (column) => column.computed === null && !given.includes(column) && column.identity === null,
   );
@@ -122,6 +130,13 @@ function bindInsertSource(
   line: number,
 ): BoundQuery {
   const { body } = query;
+  if (body.kind === 'values' && body.rows.length > 1000) {
+    throw new SqlError(
+      10738,
+      'The number of row value expressions in the INSERT statement exceeds the maximum allowed number of 1000 row values.',
+      { severity: 15, line, scope: 'scope' },
+    );
+  }
   if (body.kind !== 'values') return bindQuery(query, scope, environment, { top: true });
   const rows = body.rows.map((row) =>
     row.map((cell, index): Expression => {

@@ -11,7 +11,7 @@ import {
   type Select,
   type Top,
 } from '../parser/ast';
-import { containsAggregate, direction } from './aggregates';
+import { conditionAggregates, containsAggregate, direction } from './aggregates';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
 import { bindItems } from './select-items';
@@ -294,6 +294,11 @@ function bindSelect(
   options: QueryOptions,
 ): BoundQuery {
   const from = select.from.map((source) => bindSource(source, scope, environment));
+  if (select.where !== null && conditionAggregates(select.where)) {
+    const what =
+      'An aggregate may not appear in the WHERE clause unless it is in a subquery contained in a HAVING clause or a select list, and the column being aggregated is an outer reference.';
+    throw new SqlError(147, what, { severity: 15, line: select.where.line, scope: 'scope' });
+  }
   const where = select.where && bindCondition(select.where, scope, environment);
   const grouped =
     select.groupBy.length > 0 ||
@@ -319,6 +324,7 @@ function bindSelect(
       'The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is also specified.';
     throw new SqlError(1033, what, { severity: 15, line: select.line, scope: 'scope' });
   }
+  if (select.distinct) checkDistinctOrder(orderBy, columns, scope, environment);
   const order = orderBy.map((item) => regroup(orderItem(item, columns, select.distinct, scope, environment)));
   checkGrouping(scope, 'ORDER BY clause');
   scope.grouping = null;
@@ -363,6 +369,28 @@ function asGrouped(sql: string, key: Typed): string {
   const collation = distinctCollation(key);
   const collated = `(${key.sql}${collation})`;
   return collation === '' ? sql : sql.replaceAll(collated, key.sql).replaceAll(key.sql, collated);
+}
+
+/** SELECT DISTINCT sorts by what it selects. */
+function checkDistinctOrder(
+  orderBy: readonly OrderItem[],
+  columns: readonly BoundColumn[],
+  scope: Scope,
+  environment: Environment,
+): void {
+  for (const { expression } of orderBy) {
+    if (expression.kind === 'literal') continue;
+    const name =
+      expression.kind === 'column' && expression.path.length === 1 ? expression.path[0]?.toLowerCase() : undefined;
+    if (name !== undefined && columns.some((column) => column.name.toLowerCase() === name)) continue;
+    const { sql } = bindExpression(expression, scope, environment);
+    if (columns.some((column) => column.sql === sql)) continue;
+    throw new SqlError(145, 'ORDER BY items must appear in the select list if SELECT DISTINCT is specified.', {
+      severity: 15,
+      line: expression.line,
+      scope: 'scope',
+    });
+  }
 }
 
 function checkGrouping(scope: Scope, where: string): void {

@@ -12,6 +12,7 @@ import {
   findColumn,
   qualified,
   record,
+  refuseFunctions,
   systemName,
   tableScope,
   type TablePlan,
@@ -75,6 +76,7 @@ export function addConstraint(plan: TablePlan, clause: ConstraintClause, check: 
 function addCheck(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'check' }>, check: boolean): void {
   const { table, environment } = plan;
   const sql = bindCondition(clause.condition, tableScope(table, environment), environment);
+  refuseFunctions(sql, 'CHECK constraints', clause.line);
   const id = plan.nextId();
   const column =
     clause.column === null ? undefined : table.columns.find((candidate) => same(candidate.name, clause.column ?? ''));

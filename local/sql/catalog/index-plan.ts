@@ -5,7 +5,7 @@ import { familyOf, lengthOf } from '../binder/types';
 import { SqlError } from '../errors';
 import { type IndexClause } from '../parser/ast';
 import { type IndexDefinition, type TableDefinition } from './definitions';
-import { findColumn, qualified, relation, tableScope, type TablePlan } from './table-plan';
+import { findColumn, qualified, refuseFunctions, relation, tableScope, type TablePlan } from './table-plan';
 
 export function addIndex(plan: TablePlan, clause: IndexClause): void {
   const { table, environment } = plan;
@@ -86,6 +86,7 @@ export function indexSql(
       differs: familyOf(column.type) === 'string' && typed.trimmed === undefined,
     };
   });
+  refuseFunctions([filter, ...parts.map((part) => part.key)].join(), 'indexes', line);
   const create = (suffix: string, list: string[]): string =>
     `CREATE ${index.unique ? 'UNIQUE ' : ''}INDEX i${table.id}_${index.id}${suffix} ON ${table.physical} (${list.join(', ')})${index.unique ? ' NULLS NOT DISTINCT' : ''}${filter}`;
   if (index.constraintId === null)

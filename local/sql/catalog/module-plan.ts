@@ -87,6 +87,11 @@ function moduleInfo(definition: ModuleDefinition, environment: Environment, line
       };
     case 'view': {
       if (definition.view === null) return { columns: [] };
+      if (JSON.stringify(definition.view).includes('"path":["#')) {
+        const what =
+          "Views or functions are not allowed on temporary tables. Table names that begin with '#' denote temporary tables.";
+        throw new SqlError(4508, what, { line, scope: 'scope' });
+      }
       return { columns: outputColumns(definition, definition.view, environment, line) };
     }
     default:

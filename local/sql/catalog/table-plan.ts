@@ -4,7 +4,7 @@ import { columnsOf } from '../binder/sources';
 import { convertForColumn, convert } from '../emitter/convert';
 import { collationOf, pgType, quote } from '../emitter/typed';
 import { familyOf } from '../binder/types';
-import { type SqlError } from '../errors';
+import { notSupported, type SqlError } from '../errors';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
 
 /** A change of a table: its definition as it will be, and the PostgreSQL statements that make it so, in order. */
@@ -126,4 +126,9 @@ export const convertStored = (
 export function tableInfo(table: TableDefinition): string {
   const { columns, indexes, nextColumnId, nextIndexId } = table;
   return quote(JSON.stringify({ columns, indexes, nextColumnId, nextIndexId }));
+}
+
+/** Scalar functions live in one backend; what every backend enforces cannot call them. */
+export function refuseFunctions(sql: string, where: string, line: number): void {
+  if (sql.includes('pg_temp.f')) throw notSupported(`user-defined functions in ${where}`, line);
 }

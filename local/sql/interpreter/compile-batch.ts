@@ -83,6 +83,52 @@ function nestedOf(statement: Statement): readonly Statement[] {
   }
 }
 
+const sideEffects = new Set([
+  'insert',
+  'update',
+  'delete',
+  'merge',
+  'execute',
+  'createTable',
+  'drop',
+  'print',
+  'raiserror',
+  'throw',
+  'try',
+  'waitfor',
+  'query',
+]);
+
+/** A scalar function computes and returns, and does nothing else. */
+export function checkFunctionBody(statements: readonly Statement[]): void {
+  const walk = (statement: Statement): void => {
+    const returnsRows =
+      statement.kind === 'query' &&
+      !(statement.query.body.kind === 'select' && statement.query.body.items.every((item) => item.kind === 'assign'));
+    if (returnsRows)
+      throw new SqlError(444, 'Select statements included within a function cannot return data to a client.', {
+        state: 2,
+        line: statement.line,
+      });
+    if (statement.kind !== 'query' && sideEffects.has(statement.kind)) {
+      throw new SqlError(
+        443,
+        `Invalid use of a side-effecting operator '${statement.kind.toUpperCase()}' within a function.`,
+        { state: 14, line: statement.line },
+      );
+    }
+    nestedOf(statement).forEach(walk);
+  };
+  statements.forEach(walk);
+  const last = statements.at(-1);
+  const end = last?.kind === 'block' ? last.body.at(-1) : last;
+  if (end?.kind !== 'return')
+    throw new SqlError(455, 'The last statement included within a function must be a return statement.', {
+      state: 2,
+      line: end?.line ?? 1,
+    });
+}
+
 function checkLabels(statements: readonly Statement[]): void {
   const labels = new Set<string>();
   const jumps: { label: string; line: number }[] = [];
@@ -190,8 +236,20 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
       variable(statement.variable);
       return expression(statement.value);
     case 'print':
+      if (statement.value.kind === 'subquery') {
+        throw new SqlError(1046, 'Subqueries are not allowed in this context. Only scalar expressions are allowed.', {
+          severity: 15,
+          line: statement.line,
+        });
+      }
       return expression(statement.value);
     case 'return':
+      if (statement.value !== null && runtime.frame().procedure === '') {
+        throw new SqlError(178, 'A RETURN statement with a return value cannot be used in this context.', {
+          severity: 15,
+          line: statement.line,
+        });
+      }
       return expression(statement.value);
     case 'raiserror':
       for (const node of [statement.message, statement.severity, statement.state, ...statement.args])

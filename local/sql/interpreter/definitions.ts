@@ -9,7 +9,7 @@ import { planModule } from '../catalog/module-plan';
 import { notSupported, SqlError } from '../errors';
 import { quote } from '../emitter/typed';
 import { type ModuleDefinition, type Path, type Query, type StatementBody, type TableBody } from '../parser/ast';
-import { precompile } from './compile-batch';
+import { checkFunctionBody, precompile } from './compile-batch';
 import { emptyTable, planFor, planTableVariable } from './table-drafts';
 import { compileQuery, withLocks } from './queries';
 import { type Variable } from './state';
@@ -379,6 +379,7 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
     if (table?.kind === 'table') for (const image of ['inserted', 'deleted']) tables.set(image, table);
   }
   try {
+    if (definition.returns?.kind === 'scalar') checkFunctionBody(definition.body);
     await runtime.withFrame(runtime.newFrame({ variables, tables, procedure: name }), () =>
       precompile(definition.body, runtime),
     );

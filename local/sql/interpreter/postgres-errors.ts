@@ -90,7 +90,21 @@ export async function translateError(error: PostgresError, context: ErrorContext
     case '2201E':
     case '2201F':
       return new SqlError(3623, 'An invalid floating point operation occurred.');
+    case '42P10':
+      return new SqlError(145, 'ORDER BY items must appear in the select list if SELECT DISTINCT is specified.', {
+        severity: 15,
+        scope: 'scope',
+      });
+    case '42P20':
+      return new SqlError(4108, 'Windowed functions can only appear in the SELECT or ORDER BY clauses.', {
+        severity: 15,
+        scope: 'scope',
+      });
     case '42803':
+      if (error.message.includes('nested')) {
+        const what = 'Cannot perform an aggregate function on an expression containing an aggregate or a subquery.';
+        return new SqlError(130, what, { severity: 15, scope: 'scope' });
+      }
       return new SqlError(8120, `The statement groups in a way that is not valid: ${error.message}.`, {
         scope: 'scope',
       });

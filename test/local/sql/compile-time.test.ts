@@ -58,6 +58,22 @@ test('a procedure is compiled when it is created; tables that it lacks may come 
 });
 
 test.each([
+  ['a view over a temporary table', 'CREATE VIEW dbo.V AS SELECT * FROM #t', 4508],
+  ['a function that changes data', 'CREATE FUNCTION dbo.F () RETURNS int AS BEGIN DELETE dbo.T; RETURN 1 END', 443],
+  [
+    'a function that selects for the client',
+    'CREATE FUNCTION dbo.F () RETURNS int AS BEGIN SELECT 1; RETURN 1 END',
+    444,
+  ],
+  ['a function that does not end with RETURN', 'CREATE FUNCTION dbo.F () RETURNS int AS BEGIN DECLARE @a int END', 455],
+  ['a trigger on a table that is not there', 'CREATE TRIGGER dbo.X ON dbo.Nope AFTER INSERT AS PRINT 1', 8197],
+  ['a view with a column without a name', 'CREATE VIEW dbo.V AS SELECT 1', 4511],
+])('%s is not created', async (_what, text, number) => {
+  expect(await client.fails(text)).toEqual([number]);
+  expect(await client.rows("SELECT name FROM sys.objects WHERE name IN ('V', 'F', 'X')")).toEqual([]);
+});
+
+test.each([
   ['FOR XML', 'SELECT 1 AS a FOR XML PATH'],
   ['PIVOT', 'SELECT * FROM dbo.T PIVOT (MAX(Name) FOR Id IN ([1])) AS p'],
   ['sql_variant', 'DECLARE @v sql_variant'],
