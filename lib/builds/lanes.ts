@@ -89,6 +89,37 @@ export function initialLaneKeys(plan: Plan): LaneKeyState[] {
   });
 }
 
+/**
+ * Takes targets that ended out of their lanes. A lane may end more than it is known to hold: a look that sent targets and
+ * died before it remembered them leaves a debt, which the next look settles by handing the same ones out again. Forgiving
+ * it would let those count as outstanding for ever, and the lane would never be filled again. Where another lane holds too
+ * many, because its targets were sent again elsewhere, the debt is taken from that one.
+ */
+export function withEnded(state: LaneKeyState, endedIn: (lane: string) => number): LaneKeyState {
+  const lanes = state.lanes.map((outstanding, lane) => outstanding - endedIn(laneName(state.key, lane)));
+  for (let debtor = 0; debtor < lanes.length; debtor += 1) {
+    for (let other = 0; other < lanes.length && (lanes[debtor] ?? 0) < 0; other += 1) {
+      const moved = Math.min(-(lanes[debtor] ?? 0), lanes[other] ?? 0);
+      if (moved <= 0) continue;
+      lanes[debtor] = (lanes[debtor] ?? 0) + moved;
+      lanes[other] = (lanes[other] ?? 0) - moved;
+    }
+  }
+  return { ...state, lanes };
+}
+
+/** Lanes that hold nothing: where messages were lost, counts are wrong too, and are counted afresh. */
+export function emptied(state: LaneKeyState): LaneKeyState {
+  return { ...state, lanes: state.lanes.map(() => 0) };
+}
+
+/** Puts one more target into the open lane with the least outstanding. Changes `state`, which must be the caller's own. */
+export function takeLane(state: LaneKeyState): string {
+  const lane = leastOutstanding(state);
+  state.lanes[lane] = (state.lanes[lane] ?? 0) + 1;
+  return laneName(state.key, lane);
+}
+
 export interface Assignment {
   /** Position of the target in the plan. */
   ordinal: number;
@@ -111,11 +142,8 @@ export function topUp(
   while (waiting.length > 0 && assignments.length < maximum) {
     waiting = waiting.filter(({ state, planned }) => {
       if (planned === undefined || state.sent >= planned.count || assignments.length >= maximum) return false;
-      const lane = leastOutstanding(state);
-      const outstanding = state.lanes[lane] ?? depth;
-      if (outstanding >= depth) return false;
-      state.lanes[lane] = outstanding + 1;
-      assignments.push({ ordinal: planned.start + state.sent, lane: laneName(state.key, lane) });
+      if ((state.lanes[leastOutstanding(state)] ?? depth) >= depth) return false;
+      assignments.push({ ordinal: planned.start + state.sent, lane: takeLane(state) });
       state.sent += 1;
       return true;
     });

@@ -4,10 +4,10 @@ import { outcomeWithoutRun } from './outcome';
 import { type Plan, type PlannedTarget, type Progress, type RunInput } from './schema';
 import { type OutcomeStore } from './store';
 
-/** Targets that were handed out and have no outcome, of one plan page; `key` is the lane key they belong to. */
+/** A target that was handed out and has no outcome; `keyIndex` is the place of its lane key in plan and progress. */
 export interface OutstandingTarget {
   planned: PlannedTarget;
-  key: string;
+  keyIndex: number;
 }
 
 /** Finds what is outstanding from the plan and the outcomes alone, page by page: queues may lose messages, these may not. */
@@ -19,8 +19,8 @@ export async function* outstandingTargets(
 ): AsyncGenerator<OutstandingTarget[]> {
   for (let index = 0; index * plan.pageSize < plan.total; index += 1) {
     const handedOut = (await deps.plans.page(run, index)).flatMap((planned, offset) => {
-      const key = keyOfHandedOut(plan, progress, index * plan.pageSize + offset);
-      return key === null ? [] : [{ planned, key }];
+      const keyIndex = keyOfHandedOut(plan, progress, index * plan.pageSize + offset);
+      return keyIndex === null ? [] : [{ planned, keyIndex }];
     });
     if (handedOut.length === 0) continue;
     const ids = handedOut.map(({ planned }) => planned.target.id);
@@ -48,9 +48,9 @@ export async function giveUpOutstanding(
   }
 }
 
-function keyOfHandedOut(plan: Plan, progress: Progress, ordinal: number): string | null {
+function keyOfHandedOut(plan: Plan, progress: Progress, ordinal: number): number | null {
   const index = plan.keys.findIndex(({ start, count }) => ordinal >= start && ordinal < start + count);
   const key = plan.keys[index];
   const state = progress.keys[index];
-  return key !== undefined && state !== undefined && ordinal < key.start + state.sent ? key.key : null;
+  return key !== undefined && state !== undefined && ordinal < key.start + state.sent ? index : null;
 }

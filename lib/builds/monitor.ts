@@ -4,7 +4,7 @@ import { AppError } from '../platform/errors';
 import { type Logger } from '../platform/logger';
 import { type BuildQueue, type OutgoingMessage } from '../platform/messages';
 import { type DeadLetters } from './dead-letters';
-import { adaptedLanes, keyInLaneName, laneDepth, laneName, smoothedLaneRate, topUp } from './lanes';
+import { adaptedLanes, emptied, keyInLaneName, laneDepth, smoothedLaneRate, takeLane, topUp } from './lanes';
 import { giveUpOutstanding, outstandingTargets } from './lost-targets';
 import { type StageResult } from './orchestrators/build';
 import { outcomeWithoutRun } from './outcome';
@@ -183,10 +183,16 @@ async function lookAfterSilence(
 
   deps.logger.warn('outstanding targets are sent again', { buildId: run.buildId, outstanding, active: backlog.active });
   const resends = progress.resends + 1;
+  const keys = progress.keys.map(emptied);
   for await (const targets of outstandingTargets(deps, run, plan, progress)) {
-    await deps.queue.send(targets.map(({ planned, key }) => messageOf(build, planned, laneName(key, 0), resends)));
+    await deps.queue.send(
+      targets.flatMap(({ planned, keyIndex }) => {
+        const key = keys[keyIndex];
+        return key === undefined ? [] : [messageOf(build, planned, takeLane(key), resends)];
+      }),
+    );
   }
-  return { progress: { ...looked, resends, lastResendMs: nowMs }, waitingFor };
+  return { progress: { ...looked, keys, resends, lastResendMs: nowMs }, waitingFor };
 }
 
 function outstandingIn(progress: Progress): number {

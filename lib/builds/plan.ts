@@ -1,6 +1,6 @@
 import { type InputProblem } from '../platform/errors';
 import { type Target } from '../targets/model';
-import { laneKeyOf, lanesPerKey, needsTags } from './lanes';
+import { laneKeyOf, lanesPerKey, needsTags, withEnded } from './lanes';
 import { type BuildState, outcomeStatuses } from './model';
 import {
   type Build,
@@ -160,11 +160,6 @@ export function countOutcomes(progress: Progress, outcomes: readonly Outcome[], 
     counts[status] += 1;
     endedPerLane.set(lane, (endedPerLane.get(lane) ?? 0) + 1);
   }
-  const keys = progress.keys.map((state) => ({
-    ...state,
-    lanes: state.lanes.map((outstanding, lane) =>
-      Math.max(0, outstanding - (endedPerLane.get(`${state.key}#${lane}`) ?? 0)),
-    ),
-  }));
+  const keys = progress.keys.map((state) => withEnded(state, (lane) => endedPerLane.get(lane) ?? 0));
   return { ...progress, counts, keys, ended: progress.ended + mine.length, lastOutcomeMs: nowMs };
 }

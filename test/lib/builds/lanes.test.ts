@@ -8,6 +8,7 @@ import {
   lanesPerKey,
   smoothedLaneRate,
   topUp,
+  withEnded,
 } from '../../../lib/builds/lanes';
 import { type LaneKeyState, type Plan } from '../../../lib/builds/schema';
 import { type Target } from '../../../lib/targets/model';
@@ -115,6 +116,22 @@ describe('topping up', () => {
     const plan = planOf(4, 100, 100, 100);
     const { assignments } = topUp(plan, initialLaneKeys(plan), 10, 6);
     expect(assignments.map(({ lane }) => keyInLaneName(lane))).toEqual(['k0', 'k1', 'k2', 'k0', 'k1', 'k2']);
+  });
+});
+
+describe('targets that ended', () => {
+  const ended = (lanes: number[], endedPerLane: Record<string, number>) =>
+    withEnded(state({ lanes }), (lane) => endedPerLane[lane] ?? 0).lanes;
+
+  it('leave their lane', () => {
+    expect(ended([2, 1, 0, 0], { 'k0#0': 2, 'k0#1': 1, 'other#0': 5 })).toEqual([0, 0, 0, 0]);
+  });
+  it('in a lane that was not known to hold them leave a debt, which the next ones handed out settle', () => {
+    expect(ended([0, 0, 0, 0], { 'k0#0': 2, 'k0#1': 1 })).toEqual([-2, -1, 0, 0]);
+  });
+  it('are taken from a lane that holds too many, where theirs holds too few', () => {
+    expect(ended([1, 0, 2, 0], { 'k0#0': 3 })).toEqual([0, 0, 0, 0]);
+    expect(ended([0, 0, 1, 0], { 'k0#0': 3 })).toEqual([-2, 0, 0, 0]);
   });
 });
 
