@@ -38,6 +38,10 @@ export const fullName = (table: TableDefinition, environment: Environment): stri
 export function findTable(path: Path, line: number, environment: Environment): TableDefinition {
   const pseudo = path.length === 1 ? environment.tables.get(path[0]?.toLowerCase() ?? '') : undefined;
   if (pseudo !== undefined) {
+    if (pseudo.readOnly === true) {
+      const what = `The table-valued parameter "${pseudo.name}" is READONLY and cannot be modified.`;
+      throw new SqlError(10700, what, { line, scope: 'scope' });
+    }
     if (path[0]?.startsWith('@') === true) return pseudo;
     throw new SqlError(286, 'The logical tables INSERTED and DELETED cannot be updated.', { line, scope: 'scope' });
   }

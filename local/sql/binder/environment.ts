@@ -82,6 +82,13 @@ export function variableType(environment: Environment, name: string, line: numbe
   throw undeclaredVariable(name, line);
 }
 
+/** T-SQL text of a table type's columns; null for any other type. */
+export function tableTypeBody(environment: Pick<Environment, 'findType'>, name: TypeName): string | null {
+  if (name.type !== null) return null;
+  const found = environment.findType(name.schema === null ? [name.name] : [name.schema, name.name]);
+  return found?.kind === 'type' ? found.body : null;
+}
+
 /** @throws SqlError 2715 for an unknown type. */
 export function resolveType(environment: Pick<Environment, 'findType'>, name: TypeName, ordinal = 1): SqlType {
   if (name.type !== null) return name.type;

@@ -106,6 +106,8 @@ export interface TableDefinition extends Named, TableInfo {
   /** PostgreSQL's schema-qualified name. */
   physical: string;
   temporary: boolean;
+  /** A table-valued parameter. */
+  readOnly?: boolean;
   version: number;
   defaults: DefaultDefinition[];
   checks: CheckDefinition[];

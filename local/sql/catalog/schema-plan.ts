@@ -41,7 +41,15 @@ export function planSchemaObject(statement: SchemaObjectStatement, context: Sche
     case 'createSynonym':
       return [insertObject(context, statement.path.at(-1) ?? '', 'SN', 'o', { target: statement.target })];
     case 'createType': {
-      if (statement.body !== null) throw notSupported('table types (CREATE TYPE ... AS TABLE)');
+      if (statement.body !== null) {
+        return [
+          insertObject(context, statement.path.at(-1) ?? '', 'TT', 't', {
+            base: null,
+            nullable: true,
+            body: statement.body,
+          }),
+        ];
+      }
       if (statement.base === null) return [];
       const base = resolveType(context.environment, statement.base);
       return [

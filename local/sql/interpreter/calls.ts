@@ -1,3 +1,4 @@
+import { type TableDefinition } from '../catalog/definitions';
 import { type SqlType } from '../session';
 import { type ErrorHandling } from './error-handling';
 import { type Runtime } from './runtime';
@@ -12,6 +13,8 @@ export interface ProcedureArgument {
   useDefault: boolean;
   /** Variable of the caller that takes the output. */
   target: string | null;
+  /** A table variable that is passed on. */
+  table?: TableDefinition;
 }
 
 export interface ProcedureCall {

@@ -1,8 +1,9 @@
-import { bindCondition, bindExpression, resolveType, type Environment } from '../binder/environment';
+import { bindCondition, bindExpression, resolveType, type Environment, tableTypeBody } from '../binder/environment';
 import { emptyScope } from '../binder/scope';
 import { type TableDefinition } from '../catalog/definitions';
 import { SqlError, undeclaredVariable } from '../errors';
 import { type Condition, type Expression, type Statement } from '../parser/ast';
+import { parseTableBodyText } from '../parser/parser';
 import { type SqlType } from '../session';
 import { compileChange } from './changes';
 import { planTableVariable } from './table-drafts';
@@ -200,6 +201,14 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
     case 'declare':
       for (const { name, type, value, line } of statement.variables) {
         if (declared.variables.has(name) || declared.tables.has(name)) throw duplicateVariable(name, line);
+        const body = await runtime.compile((environment) => tableTypeBody(environment, type));
+        if (body !== null) {
+          const plan = await runtime.compile((environment) =>
+            planTableVariable(name, parseTableBodyText(body), 0, runtime, environment),
+          );
+          declared.tables.set(name, plan.table);
+          continue;
+        }
         await expression(value);
         declared.variables.set(name, await runtime.compile((environment) => resolveType(environment, type)));
       }

@@ -1,10 +1,11 @@
-import { bindExpression, resolveType } from '../binder/environment';
+import { bindExpression, resolveType, tableTypeBody } from '../binder/environment';
 import { notSupported, SqlError, undeclaredVariable } from '../errors';
 import { bindBinary } from '../binder/expressions';
 import { emptyScope, same } from '../binder/scope';
 import { nvarchar } from '../binder/types';
 import { convert } from '../emitter/convert';
 import { type AssignOperator, type Expression, type Statement } from '../parser/ast';
+import { parseTableBodyText } from '../parser/parser';
 import { type SqlType } from '../session';
 import { runChange } from './changes';
 import { closeCursor, declareCursor, fetchCursor, openCursor } from './cursors';
@@ -247,6 +248,11 @@ async function runTry(statement: Extract<Statement, { kind: 'try' }>, runtime: R
 
 async function declare(statement: Extract<Statement, { kind: 'declare' }>, runtime: Runtime): Promise<void> {
   for (const { name, type: typeName, value } of statement.variables) {
+    const body = await runtime.compile((environment) => tableTypeBody(environment, typeName));
+    if (body !== null) {
+      await definitions.declareTable(name, parseTableBodyText(body), runtime);
+      continue;
+    }
     const type = await runtime.compile((environment) => resolveType(environment, typeName));
     const { variables } = runtime.frame();
     // A DECLARE inside a loop declares once; without a value it changes nothing.

@@ -1,4 +1,4 @@
-import { resolveType } from '../binder/environment';
+import { resolveType, tableTypeBody } from '../binder/environment';
 import { same } from '../binder/scope';
 import { type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
 import { dropIndexSql, planAlterTable, triggerState } from '../catalog/alter-plan';
@@ -14,6 +14,7 @@ import { emptyTable, planFor, planTableVariable } from './table-drafts';
 import { compileQuery, withLocks } from './queries';
 import { type Variable } from './state';
 import { planSchemaObject, type SchemaObjectStatement } from '../catalog/schema-plan';
+import { parseTableBodyText } from '../parser/parser';
 import { type Runtime } from './runtime';
 import { rememberTableVariable } from './table-variables';
 
@@ -366,14 +367,28 @@ export async function selectInto(query: Query, into: Path, line: number, runtime
 /** A body is compiled when it is created: what its existing tables lack is refused, what does not exist yet is not. */
 async function compileBody(definition: ModuleDefinition, name: string, runtime: Runtime): Promise<void> {
   const variables = new Map<string, Variable>();
-  for (const { name: parameter, type, readonly } of definition.parameters) {
-    if (readonly) throw notSupported('table-valued parameters', definition.parameters[0]?.line);
-    variables.set(parameter, {
-      type: await runtime.compile((environment) => resolveType(environment, type)),
-      value: null,
-    });
-  }
   const tables = new Map<string, TableDefinition>();
+  for (const { name: parameter, type, readonly, line } of definition.parameters) {
+    const body = await runtime.compile((environment) => tableTypeBody(environment, type));
+    if (body === null) {
+      variables.set(parameter, {
+        type: await runtime.compile((environment) => resolveType(environment, type)),
+        value: null,
+      });
+      continue;
+    }
+    if (!readonly) {
+      throw new SqlError(352, `The table-valued parameter "${parameter}" must be declared with the READONLY option.`, {
+        severity: 15,
+        line,
+      });
+    }
+    if (definition.kind !== 'procedure') throw notSupported('table-valued parameters of functions', line);
+    const plan = await runtime.compile((environment) =>
+      planTableVariable(parameter, parseTableBodyText(body), 0, runtime, environment),
+    );
+    tables.set(parameter, { ...plan.table, readOnly: true });
+  }
   if (definition.trigger !== null) {
     const table = await runtime.find(definition.trigger.table);
     if (table?.kind === 'table') for (const image of ['inserted', 'deleted']) tables.set(image, table);

@@ -224,7 +224,8 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
 
   const dropLocalTables = async (frame: Frame): Promise<void> => {
     for (const [, table] of frame.tables) {
-      if (table.physical.startsWith('pg_temp.v')) {
+      // a table-valued parameter belongs to the caller
+      if (table.physical.startsWith('pg_temp.v') && table.readOnly !== true) {
         await run(`DROP TABLE IF EXISTS ${table.physical}`).catch(() => undefined);
         state.transaction.unpin(`variable:${table.id}`);
       }

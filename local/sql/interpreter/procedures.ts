@@ -1,8 +1,8 @@
 import { nvarchar } from '../binder/types';
-import { type ColumnDefinition, type ModuleDefinition } from '../catalog/definitions';
+import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } from '../catalog/definitions';
 import { literal } from '../emitter/typed';
 import { notSupported, SqlError } from '../errors';
-import { type ExecuteStatement, type Statement } from '../parser/ast';
+import { type ExecuteStatement, type ModuleDefinition as ModuleSyntax, type Statement } from '../parser/ast';
 import { parseNameText } from '../parser/parser';
 import { type SqlType } from '../session';
 import { compileChange, applyChange } from './changes';
@@ -45,6 +45,11 @@ async function bindArguments(statement: ExecuteStatement, runtime: Runtime): Pro
       args.push({ name, value: null, type: { name: 'int' }, output: false, useDefault: true, target: null });
       continue;
     }
+    const table = value.kind === 'variable' ? runtime.frame().tables.get(value.name) : undefined;
+    if (table !== undefined) {
+      args.push({ name, value: null, type: { name: 'int' }, output, useDefault: false, target: null, table });
+      continue;
+    }
     const evaluated = await runtime.evaluate(value);
     args.push({ name, ...evaluated, output, useDefault: false, target: value.kind === 'variable' ? value.name : null });
   }
@@ -79,7 +84,8 @@ export async function callProcedure(
   }
   const syntax = runtime.syntax(found);
   const variables = await parameters(found, args, runtime);
-  const frame = runtime.newFrame({ procedure: found.name, procedureId: found.id, variables });
+  const tables = tableParameters(syntax, args, variables);
+  const frame = runtime.newFrame({ procedure: found.name, procedureId: found.id, variables, tables });
   const before = state.transaction.count;
   state.error = 0;
   await runtime.runModule(found, syntax, frame);
@@ -91,6 +97,28 @@ export async function callProcedure(
   });
   if (state.transaction.count !== before) mismatch(before, line, runtime, errors);
   return frame.returnValue;
+}
+
+/** Table-valued parameters: the caller's table variable itself, which the procedure may only read, or an empty one. */
+function tableParameters(
+  syntax: ModuleSyntax,
+  args: readonly ProcedureArgument[],
+  variables: Map<string, Variable>,
+): Map<string, TableDefinition> {
+  const tables = new Map<string, TableDefinition>();
+  for (const [index, { name, type, readonly }] of syntax.parameters.entries()) {
+    if (!readonly) continue;
+    variables.delete(name);
+    const arg =
+      args.find((candidate) => candidate.name?.toLowerCase() === name) ??
+      (args[index]?.name === null ? args[index] : undefined);
+    if (arg !== undefined && arg.table === undefined && !arg.useDefault) {
+      throw new SqlError(206, `Operand type clash: ${arg.type.name} is incompatible with ${type.name}`, { state: 2 });
+    }
+    if (arg?.table !== undefined) tables.set(name, { ...arg.table, name, readOnly: true });
+    else throw notSupported('table-valued parameters that are left out', type.line);
+  }
+  return tables;
 }
 
 /** Parameters of a procedure with the values of a call. */
@@ -125,10 +153,11 @@ async function parameters(
     given.set(parameter.name, arg);
   });
   for (const parameter of columns)
-    variables.set(parameter.name, {
-      type: parameter.type,
-      value: await parameterValue(parameter, given.get(parameter.name), name, runtime),
-    });
+    if (given.get(parameter.name)?.table === undefined)
+      variables.set(parameter.name, {
+        type: parameter.type,
+        value: await parameterValue(parameter, given.get(parameter.name), name, runtime),
+      });
   return variables;
 }
 

@@ -386,7 +386,7 @@ export type StatementBody =
   | { kind: 'createSequence'; path: Path; type: TypeName | null; options: SequenceOptions }
   | { kind: 'alterSequence'; path: Path; options: SequenceOptions }
   | { kind: 'createSynonym'; path: Path; target: Path }
-  | { kind: 'createType'; path: Path; base: TypeName | null; nullable: boolean; body: TableBody | null }
+  | { kind: 'createType'; path: Path; base: TypeName | null; nullable: boolean; body: string | null }
   | { kind: 'drop'; what: DropKind; paths: Path[]; ifExists: boolean }
   | { kind: 'createPrincipal'; name: string; type: 'S' | 'E' | 'R'; options: string }
   | { kind: 'roleMember'; role: string; member: string; add: boolean }

@@ -93,7 +93,9 @@ function parseCreateType(cursor: Cursor): StatementBody {
   const path = cursor.path();
   if (cursor.accept('AS')) {
     cursor.expect('TABLE');
-    const body = parseTableBody(cursor);
+    const { start } = cursor.peek();
+    parseTableBody(cursor);
+    const body = cursor.textFrom(start);
     parseIndexOptions(cursor);
     return { kind: 'createType', path, base: null, nullable: true, body };
   }

@@ -1,9 +1,10 @@
 import { tokenize, type LexerOptions } from '../lexer/lexer';
-import { type Expression, type Parameter, type Path, type Statement } from './ast';
+import { type Expression, type Parameter, type Path, type Statement, type TableBody } from './ast';
 import { createCursor, type Cursor } from './cursor';
 import { parseCondition, parseExpression } from './expressions';
 import { parseParameters } from './modules';
 import { parseQuery } from './query';
+import { parseTableBody } from './tables';
 import { parseImplicitExecute, parseStatement } from './statements';
 
 function open(source: string, options: LexerOptions): Cursor {
@@ -48,6 +49,11 @@ export function parseExpressionText(source: string): Expression {
 
 export function parseConditionText(source: string): ReturnType<typeof parseCondition> {
   return parseCondition(open(source, { quotedIdentifier: true }));
+}
+
+/** The columns and constraints of a table type, as the catalog keeps them. */
+export function parseTableBodyText(source: string): TableBody {
+  return parseTableBody(open(source, { quotedIdentifier: true }));
 }
 
 /** A name inside a string, as OBJECT_ID takes it; null when it is none. */

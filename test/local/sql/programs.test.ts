@@ -181,6 +181,24 @@ describe('modules', () => {
     ]);
   });
 
+  test('procedures read tables that are passed to them', async () => {
+    await client.rows('CREATE TYPE dbo.IdList AS TABLE (Id int NOT NULL PRIMARY KEY)');
+    await client.rows(
+      'CREATE PROCEDURE dbo.Total @ids dbo.IdList READONLY, @plus int = 1 AS SELECT SUM(Id) + @plus FROM @ids',
+    );
+    expect(
+      await client.rows(
+        'DECLARE @l dbo.IdList; INSERT @l VALUES (1), (2); EXEC dbo.Total @l; EXEC dbo.Total @plus = 5, @ids = @l',
+      ),
+    ).toEqual([[8]]);
+    expect(
+      await client.rows('DECLARE @l dbo.IdList; INSERT @l VALUES (4); EXEC dbo.Total @l; SELECT Id FROM @l'),
+    ).toEqual([[4]]);
+    expect(await client.fails('CREATE PROCEDURE dbo.Bad @ids dbo.IdList READONLY AS DELETE @ids')).toEqual([10700]);
+    expect(await client.fails('CREATE PROCEDURE dbo.Bad @ids dbo.IdList AS SELECT 1')).toEqual([352]);
+    expect(await client.fails('EXEC dbo.Total 5')).toEqual([206]);
+  });
+
   test('a procedure that changes the number of transactions is reported with 266', async () => {
     await client.rows('CREATE PROCEDURE dbo.Leaves AS BEGIN TRAN');
     expect(await client.fails('EXEC dbo.Leaves')).toEqual([266]);
