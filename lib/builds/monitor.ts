@@ -1,6 +1,6 @@
 import { type Clock } from '../platform/clock';
 import { forEachConcurrently } from '../platform/concurrency';
-import { AppError } from '../platform/errors';
+import { AppError, messageOf } from '../platform/errors';
 import { type Logger } from '../platform/logger';
 import { type BuildQueue, type OutgoingMessage } from '../platform/messages';
 import { type DeadLetters } from './dead-letters';
@@ -53,7 +53,13 @@ export function createMonitor(deps: MonitorDeps) {
     const counted = await countNew(deps, stored.value, nowMs);
     const step = nextStep(build, plan, counted, nowMs);
     const acted = await act(deps, { build, run, plan, step, nowMs }, counted);
-    const { progress, waitingFor } = await lookAfterSilence(deps, { build, run, plan, step, nowMs }, acted);
+    const { progress, waitingFor } = await lookAfterSilence(deps, { build, run, plan, step, nowMs }, acted).catch(
+      (error: unknown) => {
+        // Only a hint was to be had: what was sent in this look must be remembered all the same.
+        deps.logger.warn('the queue could not be asked what it holds', { ...run, error: messageOf(error) });
+        return { progress: acted, waitingFor: 'the queue cannot be asked what it holds' };
+      },
+    );
 
     const replaced = await deps.builds.replaceProgress({ ...progress, lastLookMs: nowMs }, stored.etag);
     if (replaced === 'changed') return { kind: 'again', delayMs: deps.intervalMs };
@@ -115,7 +121,7 @@ async function act(deps: MonitorDeps, look: Look, progress: Progress): Promise<P
       );
       const messages: OutgoingMessage[] = [];
       for (const { ordinal, lane } of assignments) {
-        messages.push(messageOf(build, await deps.plans.target(run, plan, ordinal), lane));
+        messages.push(targetMessage(build, await deps.plans.target(run, plan, ordinal), lane));
       }
       if (messages.length > 0) await deps.queue.send(messages);
       return { ...progress, keys };
@@ -129,7 +135,7 @@ async function act(deps: MonitorDeps, look: Look, progress: Progress): Promise<P
 }
 
 /** `resend` makes another message id, because the broker would drop a second message with the first one's. */
-function messageOf(build: Build, { target, attempt }: PlannedTarget, lane: string, resend = 0): OutgoingMessage {
+function targetMessage(build: Build, { target, attempt }: PlannedTarget, lane: string, resend = 0): OutgoingMessage {
   const body: TargetMessage = { version: 1, buildId: build.buildId, run: build.run, attempt, lane, target };
   const messageId = `${build.buildId}:${target.id}:${attempt}${resend === 0 ? '' : `:${resend}`}`;
   return { messageId, sessionId: lane, body, cluster: build.cluster };
@@ -188,7 +194,7 @@ async function lookAfterSilence(
     await deps.queue.send(
       targets.flatMap(({ planned, keyIndex }) => {
         const key = keys[keyIndex];
-        return key === undefined ? [] : [messageOf(build, planned, takeLane(key), resends)];
+        return key === undefined ? [] : [targetMessage(build, planned, takeLane(key), resends)];
       }),
     );
   }
@@ -207,7 +213,7 @@ function published(build: Build, progress: Progress, waitingFor: string | null):
     ...build,
     state: active ? (paused ? 'paused' : 'running') : build.state,
     counts: progress.counts,
-    outstanding: outstandingIn(progress),
+    outstanding: Math.max(0, outstandingIn(progress)),
     waitingFor,
   };
 }

@@ -1,6 +1,7 @@
 import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
+import { AppError } from '../platform/errors';
 import { type DocumentStore } from '../platform/documents';
 import { type Logger } from '../platform/logger';
 import { type BuildQueue } from '../platform/messages';
@@ -58,10 +59,10 @@ export function createBuildServices(deps: BuildServicesDeps) {
     outcomes,
     clock,
     logger,
-    readManifest: (buildId, run) => builds.readManifest(buildId, run),
+    builds,
     async resolve(message, manifest) {
       const bytes = await inputs.get(manifest.package.blob);
-      if (bytes === null) throw new Error(`the package of build ${manifest.buildId} is gone`);
+      if (bytes === null) throw new AppError('builds.inputChanged', 'The stored package is gone.');
       const request = {
         ...message,
         options: manifest.options,

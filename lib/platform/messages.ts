@@ -28,8 +28,15 @@ export interface BuildQueue {
   send(messages: Iterable<OutgoingMessage>): Promise<void>;
   /** Messages of a cluster that nobody finished yet, running ones included, and its dead letters. */
   backlog(cluster: string): Promise<{ active: number; deadLettered: number } | 'missing'>;
-  /** Hands over up to `limit` dead letters; each is removed once `handle` resolves, and stays when it rejects. */
-  drainDeadLetters(cluster: string, limit: number, handle: (letter: DeadLetter) => Promise<void>): Promise<number>;
+  /**
+   * Hands over up to `limit` dead letters at once, and answers how many there were. What `handle` keeps, or could not be
+   * removed, comes again when its lock has ended; it holds up none of the others.
+   */
+  drainDeadLetters(
+    cluster: string,
+    limit: number,
+    handle: (letter: DeadLetter) => Promise<'done' | 'keep'>,
+  ): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -81,16 +88,21 @@ export function createBuildQueue(
       });
       try {
         const letters = await receiver.receiveMessages(limit, { maxWaitTimeInMs: deadLetterWaitMs });
-        for (const letter of letters) {
-          const body: unknown = letter.body;
-          await handle({
-            messageId: String(letter.messageId ?? ''),
-            body,
-            reason: letter.deadLetterReason ?? 'unknown',
-            description: letter.deadLetterErrorDescription ?? '',
-          });
-          await receiver.completeMessage(letter);
-        }
+        await Promise.all(
+          letters.map(async (letter) => {
+            const body: unknown = letter.body;
+            const answer = await handle({
+              messageId: String(letter.messageId ?? ''),
+              body,
+              reason: letter.deadLetterReason ?? 'unknown',
+              description: letter.deadLetterErrorDescription ?? '',
+            });
+            if (answer === 'keep') return;
+            await receiver.completeMessage(letter).catch((error: unknown) => {
+              if (!(isServiceBusError(error) && error.code === 'MessageLockLost')) throw error;
+            });
+          }),
+        );
         return letters.length;
       } catch (error) {
         throw mapped(error, topic);

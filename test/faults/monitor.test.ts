@@ -1,5 +1,5 @@
 import { startTestDocuments, type TestDocuments } from '../support/documents';
-import { createSimulatedFleet, makeTargets, type SimulatedFleetOptions } from '../support/simulated-fleet';
+import { createSimulatedFleet, makeTargets, messageBody, type SimulatedFleetOptions } from '../support/simulated-fleet';
 
 /** Real decisions and real documents; the queue, the databases and time are simulated, so every fault hits its exact spot. */
 describe('the monitor of a build', () => {
@@ -30,6 +30,60 @@ describe('the monitor of a build', () => {
     expect(simulated.builtTargets).toHaveLength(60);
     // Nobody waited for the silence after which lost targets are looked for.
     expect(simulated.nowMs() - begunMs).toBeLessThan(stuckAfterMs);
+  });
+
+  it('makes outcomes of the dead letters of a build, and lets no foreign one hold it up', async () => {
+    const simulated = fleet({ targets: makeTargets(12, 1) });
+    const { buildId } = await simulated.submit({ concurrencyType: 'Server' });
+    const letter = (body: unknown) => ({ messageId: 'm', body, reason: 'MaxDeliveryCountExceeded', description: '' });
+    await simulated.run(buildId, 1, async (look) => {
+      const [taken] = look === 1 ? simulated.memory.takeOnePerLane() : [];
+      if (taken === undefined) return;
+      const ours = messageBody(taken);
+      simulated.memory.deadLetters.push(
+        letter('{ not json'),
+        letter({ some: 'object' }),
+        letter({ ...ours, buildId: 'of-another-world' }),
+        letter({ ...ours, run: 7, attempt: 7, version: 9, buildId: 'of-another-world' }),
+        letter(ours),
+      );
+    });
+    const build = await simulated.services.builds.read(buildId);
+    expect(build.counts).toMatchObject({ committed: 11, failed: 1 });
+    expect(simulated.memory.deadLetters).toEqual([]);
+    expect(simulated.logged.filter((line) => line.includes('belongs to no build'))).toHaveLength(4);
+  });
+
+  it('keeps a dead letter that cannot be cleared up yet, and goes on with the rest meanwhile', async () => {
+    const simulated = fleet({ targets: makeTargets(12, 1) });
+    const { buildId } = await simulated.submit({ concurrencyType: 'Server' });
+    let whileAway = 0;
+    await simulated.run(buildId, 1, async (look) => {
+      if (look === 1) {
+        const bodies = simulated.memory.takeOnePerLane().map(messageBody);
+        for (const body of bodies)
+          simulated.memory.deadLetters.push({
+            messageId: 'm',
+            body,
+            reason: 'MaxDeliveryCountExceeded',
+            description: '',
+          });
+        simulated.away.resolve = true;
+      }
+      if (simulated.memory.deadLetters.length === 1) whileAway = simulated.builtTargets.length;
+      if (whileAway === 11) simulated.away.resolve = false;
+    });
+    expect(whileAway).toBe(11);
+    expect((await simulated.services.builds.read(buildId)).counts).toMatchObject({ committed: 11, failed: 1 });
+  });
+
+  it('goes on building while the queue cannot be asked how much it holds', async () => {
+    const simulated = fleet({ targets: makeTargets(40, 1) });
+    simulated.away.backlog = true;
+    const { buildId } = await simulated.submit({ concurrencyType: 'Server' });
+    await simulated.run(buildId);
+    expect((await simulated.services.builds.read(buildId)).counts.committed).toBe(40);
+    expect(simulated.logged.some((line) => line.includes('could not be asked'))).toBe(true);
   });
 
   it('spreads lost targets over the lanes when it sends them again, and keeps all lanes busy afterwards', async () => {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { type BlobStore } from '../../lib/platform/blobs';
 import { type Clock } from '../../lib/platform/clock';
 import { type Orchestrations } from '../../lib/platform/durable';
+import { AppError, messageOf } from '../../lib/platform/errors';
 import { sha256 } from '../../lib/platform/hash';
 import { createLogger } from '../../lib/platform/logger';
 import { type BuildQueue, type DeadLetter, type OutgoingMessage } from '../../lib/platform/messages';
@@ -41,11 +42,14 @@ export function createMemoryBlobs(): BlobStore & { names(): string[] } {
   };
 }
 
+const maximumDeliveries = 10;
+
 /** Sessions as the broker keeps them: one queue per lane, duplicates by message id dropped. */
 export function createMemoryQueue() {
   const seen = new Set<string>();
   const lanes = new Map<string, OutgoingMessage[]>();
   const deadLetters: DeadLetter[] = [];
+  const failedDeliveries = new Map<string, number>();
   let deepest = 0;
   const queue: BuildQueue = {
     async send(messages) {
@@ -64,7 +68,7 @@ export function createMemoryQueue() {
     }),
     async drainDeadLetters(_cluster, limit, handle) {
       const letters = deadLetters.splice(0, limit);
-      for (const letter of letters) await handle(letter);
+      for (const letter of letters) if ((await handle(letter)) === 'keep') deadLetters.push(letter);
       return letters.length;
     },
     close: async () => undefined,
@@ -75,6 +79,14 @@ export function createMemoryQueue() {
     lanes,
     sentIds: seen,
     deepest: () => deepest,
+    /** What a delivery that failed ends with: the message comes again first in its lane, ten times at most. */
+    giveBack(message: OutgoingMessage, description: string): void {
+      const { messageId, body, sessionId } = message;
+      const failed = (failedDeliveries.get(messageId) ?? 0) + 1;
+      failedDeliveries.set(messageId, failed);
+      if (failed < maximumDeliveries) lanes.get(sessionId)?.unshift(message);
+      else deadLetters.push({ messageId, body, reason: 'MaxDeliveryCountExceeded', description });
+    },
     /** The first message of every lane: what as many workers would be at. */
     takeOnePerLane(): OutgoingMessage[] {
       return [...lanes.values()].flatMap((lane) => lane.splice(0, 1));
@@ -128,11 +140,32 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
   const builtTargets: { targetId: string; attempt: number }[] = [];
   const logged: string[] = [];
   let ids = 0;
+  /** Parts that are out of order while their flag is set. */
+  const away = { send: false, backlog: false, resolve: false, start: false, blobs: false, logs: false };
+  const present = (part: keyof typeof away): void => {
+    if (!away[part]) return;
+    throw new AppError(`${part}.unavailable`, `${part} is away`, { status: 503, retry: { kind: 'backoff' } });
+  };
+  const blobsUnlessAway = (part: 'blobs' | 'logs', store: BlobStore): BlobStore => ({
+    get: async (name) => (present(part), store.get(name)),
+    put: async (...blob) => (present(part), store.put(...blob)),
+    putOnce: async (...blob) => (present(part), store.putOnce(...blob)),
+    putStream: async (...blob) => (present(part), store.putStream(...blob)),
+    open: async (name) => (present(part), store.open(name)),
+  });
 
   const services = createBuildServices({
     documents: { builds: documents.store('builds'), outcomes: documents.store('outcomes') },
-    blobs,
-    queue: memory.queue,
+    blobs: {
+      uploads: blobs.uploads,
+      state: blobsUnlessAway('blobs', blobs.state),
+      logs: blobsUnlessAway('logs', blobs.logs),
+    },
+    queue: {
+      ...memory.queue,
+      send: async (messages) => (present('send'), memory.queue.send(messages)),
+      backlog: async (cluster) => (present('backlog'), memory.queue.backlog(cluster)),
+    },
     events: {
       publish: (_key, event) => void events.push(event),
       flush: async () => undefined,
@@ -156,21 +189,25 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
       builtTargets.push({ targetId: target.id, attempt });
       return result(build?.({ target, attempt }) ?? 'committed', new Date(nowMs).toISOString());
     },
-    resolveDatabase: async () => result('failed', new Date(nowMs).toISOString()),
+    resolveDatabase: async () => (present('resolve'), result('failed', new Date(nowMs).toISOString())),
     longestDeliveryMs: 3_600_000,
     monitorIntervalMs: 2_000,
     stuckAfterMs,
   });
 
   const orchestrations: Orchestrations = {
-    start: async (name, instanceId, input) => void started.push({ name, instanceId, input }),
+    start: async (name, instanceId, input) => (present('start'), void started.push({ name, instanceId, input })),
     status: async () => ({ state: 'missing' }),
     wake: async () => undefined,
   };
 
   const work = async (): Promise<number> => {
     const messages = memory.takeOnePerLane();
-    for (const { body } of messages) await services.buildTarget(body, new AbortController().signal);
+    for (const message of messages) {
+      await services
+        .buildTarget(message.body, new AbortController().signal)
+        .catch((error: unknown) => memory.giveBack(message, messageOf(error)));
+    }
     return messages.length;
   };
 
@@ -178,6 +215,7 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
     services,
     orchestrations,
     memory,
+    away,
     blobs,
     events,
     started,
