@@ -17,7 +17,8 @@ import {
 const leastRateRatio = 0.85;
 const scripts = 5;
 const scriptLength = 300;
-const warmUp = 200;
+/** Databases built before measuring begins. */
+const mostWarmUp = 200;
 
 interface ProfilePlan {
   name: ProfileName;
@@ -87,6 +88,7 @@ async function benchProfile(
   const server = startChild('database-runs-server', { certificatesFolder, profile: plan.profile });
   try {
     const { port, caFile } = await server.receive(serverReadySchema);
+    const warmUp = Math.ceil(mostWarmUp * plan.databasesShare);
     const input = { port, caFile, databases, warmUp, concurrency: options.concurrency, scripts, scriptLength };
     const measure = (client: ClientName): Promise<Measurement> => measureClient(server, { ...input, client });
     // The server's code is compiled while it is used: the first run would pay for it.
