@@ -78,6 +78,7 @@ export function createSimulatedBuild(deps: SimulatedBuildDeps): SimulatedBuild {
     },
     audit: createAudit(deps.documents('audit'), { clock, newId: randomUUID }),
     clock,
+    random: Math.random,
     logger: createLogger((_level, line) => void process.stderr.write(`${line}\n`)),
     newBuildId: randomUUID,
     readPackage: readSubmitted,

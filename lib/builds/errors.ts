@@ -1,4 +1,4 @@
-import { AppError, type InputProblem } from '../platform/errors';
+import { AppError, isAppError, type InputProblem } from '../platform/errors';
 
 export function buildNotFound(buildId: string): AppError {
   return new AppError('builds.notFound', `There is no build "${buildId}".`, { status: 404 });
@@ -24,4 +24,11 @@ export function tooManyWriters(subject: string): AppError {
     status: 503,
     retry: { kind: 'backoff' },
   });
+}
+
+const incurableCodes = new Set(['builds.inputChanged', 'builds.stateMissing']);
+
+/** What the build was made of is gone or was changed: no repetition will bring it back. */
+export function isIncurable(error: unknown): error is AppError {
+  return isAppError(error) && incurableCodes.has(error.code);
 }

@@ -1,4 +1,5 @@
 import { type Orchestrations } from '../platform/durable';
+import { messageOf } from '../platform/errors';
 import { type Logger } from '../platform/logger';
 import { type BuildState } from './model';
 import { orchestrationId } from './orchestrators/build';
@@ -22,10 +23,16 @@ export function createRevive(deps: { builds: BuildStore; logger: Logger }) {
         continuation,
       });
       for (const build of page.items) {
-        const { state } = await orchestrations.status(orchestrationId(build.buildId, build.run));
-        if (state === 'running') continue;
-        deps.logger.warn('a build without a running orchestration is started again', { buildId: build.buildId, state });
-        await start(orchestrations, build);
+        const { buildId, run } = build;
+        try {
+          const { state } = await orchestrations.status(orchestrationId(buildId, run));
+          if (state === 'running') continue;
+          deps.logger.warn('a build without a running orchestration is started again', { buildId, state });
+          await start(orchestrations, build);
+        } catch (error) {
+          // The others must not wait for this one; it comes by again with the next run.
+          deps.logger.error('a build could not be started again', { buildId, error: messageOf(error) });
+        }
       }
       continuation = page.continuation;
     } while (continuation !== null);

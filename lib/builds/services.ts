@@ -9,12 +9,15 @@ import { type ProgressEvents } from '../platform/progress-events';
 import { createControl } from './control';
 import { createDeadLetters } from './dead-letters';
 import { createDeploy } from './deploy';
+import { isIncurable } from './errors';
 import { createFinish } from './finish';
 import { type DatabaseBuildRequest, type DatabaseBuildResult } from './model';
 import { createMonitor } from './monitor';
+import { type StageResult } from './orchestrators/build';
 import { createPlanReader } from './plan-reader';
 import { createPrepare } from './prepare';
 import { createRevive } from './revive';
+import { type RunInput } from './schema';
 import { createBuildStore, createOutcomeStore } from './store';
 import { createSubmit, type SubmitDeps } from './submit';
 import { createTargetWorker, type WorkerDeps } from './work';
@@ -27,6 +30,8 @@ export interface BuildServicesDeps {
   events: ProgressEvents;
   audit: Audit;
   clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
   logger: Logger;
   newBuildId: () => string;
   readPackage: SubmitDeps['readPackage'];
@@ -91,11 +96,23 @@ export function createBuildServices(deps: BuildServicesDeps) {
     readUpload: (name: string) => uploads.get(name),
     submit: createSubmit({ ...deps, builds, inputs }),
     control: createControl({ builds, audit, clock }),
-    prepare: createPrepare({ builds, outcomes, inputs, readTargets: deps.readTargets, clock }),
-    deploy: createDeploy({ builds, queue }),
-    monitor,
+    prepare: failingBuild(createPrepare({ builds, outcomes, inputs, readTargets: deps.readTargets, clock })),
+    deploy: failingBuild(createDeploy({ builds, queue })),
+    monitor: failingBuild(monitor),
     finish: createFinish({ builds, outcomes, logs, events, clock }),
     buildTarget: createTargetWorker({ ...deps, builds, outcomes, inputs, logs }),
     revive: createRevive({ builds, logger }),
+  };
+}
+
+/** Makes an incurable fault the end of the build. Thrown, the stage would be tried again for as long as the build exists. */
+function failingBuild(stage: (run: RunInput) => Promise<StageResult>) {
+  return async (run: RunInput): Promise<StageResult> => {
+    try {
+      return await stage(run);
+    } catch (error) {
+      if (!isIncurable(error)) throw error;
+      return { kind: 'failed', code: error.code, message: error.message };
+    }
   };
 }

@@ -1,10 +1,11 @@
 import { createCache } from '../platform/cache';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
-import { AppError, messageOf } from '../platform/errors';
+import { AppError, isTransient, messageOf } from '../platform/errors';
 import { sha256 } from '../platform/hash';
 import { type Logger } from '../platform/logger';
 import { type ProgressEvents } from '../platform/progress-events';
+import { withRetry } from '../platform/retry';
 import { type Package } from '../packages/model';
 import { type DatabaseBuildRequest, type DatabaseBuildResult } from './model';
 import { type Attempt, outcomeOfResult, outcomeWithoutRun } from './outcome';
@@ -23,6 +24,8 @@ export interface WorkerDeps {
   logger: Logger;
   /** How long one delivery may work: less than the host's time limit, after which nobody would hear how it ended. */
   longestDeliveryMs: number;
+  /** In [0, 1). */
+  random: () => number;
 }
 
 /** Packages are large and shared by all targets of a build; few builds run at once. */
@@ -30,6 +33,11 @@ const packagesKept = 4;
 const manifestsKept = 32;
 /** A cancel is seen this late at most, and the build document read this often at most, however many targets end. */
 const controlAgeMs = 1_000;
+/**
+ * Some ten minutes. A delivery that is given back comes again at once, and after ten of them the queue gives the target
+ * up: a store that is away for a minute would fail every target at work. Waiting here keeps the lane, and so the load, back.
+ */
+const patience = { attempts: 30, firstDelayMs: 1_000, maximumDelayMs: 30_000 };
 
 /**
  * Builds the database of one message: used by the Service Bus trigger and by external workers alike. Resolves when the
@@ -39,6 +47,7 @@ const controlAgeMs = 1_000;
  */
 export function createTargetWorker(deps: WorkerDeps) {
   const nowMs = (): number => deps.clock.nowMs();
+  const patiently = <T>(operation: () => Promise<T>): Promise<T> => withRetry(operation, patience, isTransient, deps);
   const manifests = createCache({
     capacity: manifestsKept,
     maximumAgeMs: Infinity,
@@ -62,23 +71,29 @@ export function createTargetWorker(deps: WorkerDeps) {
       return deps.parsePackage(bytes, name);
     },
   });
-  const controls = createCache({
+  const builds = createCache({
     capacity: manifestsKept,
     maximumAgeMs: controlAgeMs,
     nowMs,
-    load: async (buildId) => (await deps.builds.read(buildId)).control,
+    load: (buildId) => deps.builds.read(buildId),
   });
 
   const stopReason = async (manifest: Manifest): Promise<string | null> => {
-    const { cancelled } = await controls.get(manifest.buildId);
-    if (cancelled !== null) return `cancelled by ${cancelled.actor}`;
+    const { control, state } = await patiently(() => builds.get(manifest.buildId));
+    if (control.cancelled !== null) return `cancelled by ${control.cancelled.actor}`;
+    if (state === 'failed') return 'the build failed';
     return nowMs() > manifest.deadlineMs ? 'the build reached its deadline' : null;
   };
 
-  const run = async (attempt: Attempt, manifest: Manifest, signal: AbortSignal): Promise<Outcome> => {
-    const pkg = await packages.get(`${attempt.buildId} ${attempt.run}`);
+  const run = async (
+    attempt: Attempt,
+    manifest: Manifest,
+    deliveryEndMs: number,
+    signal: AbortSignal,
+  ): Promise<Outcome> => {
+    const pkg = await patiently(() => packages.get(`${attempt.buildId} ${attempt.run}`));
     const { target } = attempt;
-    const deadlineMs = Math.min(manifest.deadlineMs, nowMs() + deps.longestDeliveryMs);
+    const deadlineMs = Math.min(manifest.deadlineMs, deliveryEndMs);
     const request = { ...attempt, options: manifest.options, deadlineMs, signal };
     const result = await deps.buildDatabase(request, pkg);
     const name = `${target.id}.${attempt.attempt}.sql`;
@@ -97,6 +112,7 @@ export function createTargetWorker(deps: WorkerDeps) {
   };
 
   return async (body: unknown, signal: AbortSignal): Promise<void> => {
+    const deliveryEndMs = nowMs() + deps.longestDeliveryMs;
     const message = targetMessageSchema.safeParse(body);
     if (!message.success) {
       const places = message.error.issues.map(({ path, message: text }) => `${path.join('.')}: ${text}`).join('; ');
@@ -106,8 +122,8 @@ export function createTargetWorker(deps: WorkerDeps) {
     const { buildId, target } = attempt;
     // A redelivered or repeated message whose target has ended must not run again: a failed one could succeed by then,
     // and its outcome would no longer tell the truth.
-    if (await deps.outcomes.exists(buildId, target.id, attempt.attempt)) return;
-    const manifest = await manifests.get(`${buildId} ${attempt.run}`);
+    if (await patiently(() => deps.outcomes.exists(buildId, target.id, attempt.attempt))) return;
+    const manifest = await patiently(() => manifests.get(`${buildId} ${attempt.run}`));
     const about = {
       buildId,
       targetId: target.id,
@@ -119,8 +135,10 @@ export function createTargetWorker(deps: WorkerDeps) {
     const stopped = await stopReason(manifest);
     if (stopped === null) deps.events.publish(buildId, { type: 'targetStarted', ...about, at: isoNow(nowMs) });
     const outcome =
-      stopped === null ? await run(attempt, manifest, signal) : outcomeWithoutRun(attempt, 'skipped', stopped, nowMs());
-    const created = await deps.outcomes.create(outcome);
+      stopped === null
+        ? await run(attempt, manifest, deliveryEndMs, signal)
+        : outcomeWithoutRun(attempt, 'skipped', stopped, nowMs());
+    const created = await patiently(() => deps.outcomes.create(outcome));
     if (created === 'exists') {
       deps.logger.warn('a second delivery of a target ended after the first', { ...about, status: outcome.status });
       return;

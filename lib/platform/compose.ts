@@ -71,6 +71,7 @@ export function compose(environment: Record<string, string | undefined>): Compos
       events,
       audit: createAudit(documents('audit'), { clock, newId: randomUUID }),
       clock,
+      random,
       logger: processLogger,
       newBuildId: () => newBuildId(clock.nowMs()),
       readPackage: readSubmitted,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Container, ErrorResponse, ChangeFeedStartFrom, type JSONValue } from '@azure/cosmos';
 import { type z } from 'zod';
 import { type Clock } from './clock';
@@ -61,6 +62,8 @@ const retryableCodes = new Set<unknown>([
   'ETIMEDOUT',
   'TimeoutError',
 ]);
+/** What the service adds to every document. */
+const systemFields = new Set(['_rid', '_self', '_etag', '_attachments', '_ts']);
 const retryPolicy: RetryPolicy = { attempts: 6, firstDelayMs: 100, maximumDelayMs: 5_000 };
 
 export function createDocumentStore(container: Container, deps: { clock: Clock; random: () => number }): DocumentStore {
@@ -68,24 +71,44 @@ export function createDocumentStore(container: Container, deps: { clock: Clock; 
     withRetry(operation, retryPolicy, (error) => retryableCodes.has(codeOf(error)), deps).catch((error: unknown) => {
       throw mapped(error, container.id);
     });
-  const conditionally = async <T, R>(operation: () => Promise<T>, success: R, expected: Map<unknown, R>): Promise<R> =>
-    call(async () => {
+  /** One conditional write. `expected`: the codes that say no, and what that means to the caller. */
+  const conditionally = async <R>(
+    operation: () => Promise<unknown>,
+    success: R,
+    expected: Map<unknown, R>,
+    tookPlace: () => Promise<boolean> = async () => false,
+  ): Promise<R> => {
+    let answersLost = 0;
+    const attempt = async (): Promise<R> => {
       try {
         await operation();
         return success;
       } catch (error) {
         const answer = expected.get(codeOf(error));
-        if (answer === undefined) throw error;
-        return answer;
+        if (answer === undefined) {
+          answersLost += 1;
+          throw error;
+        }
+        return answersLost > 0 && (await tookPlace()) ? success : answer;
       }
-    });
+    };
+    return call(attempt);
+  };
+  /** A write whose answer was lost is refused when it is tried again, if it took place: then the document is the one sent. */
+  const isStored = async (partitionKey: string, document: { id: string }): Promise<boolean> => {
+    const { resource } = await container.item(document.id, partitionKey).read<Record<string, unknown>>();
+    if (resource === undefined) return false;
+    const own = Object.entries(resource).filter(([name]) => !systemFields.has(name));
+    return isDeepStrictEqual(Object.fromEntries(own), JSON.parse(JSON.stringify(document)));
+  };
 
   return {
-    create: (_partitionKey, document) =>
-      conditionally<unknown, 'created' | 'exists'>(
+    create: (partitionKey, document) =>
+      conditionally<'created' | 'exists'>(
         () => container.items.create(document),
         'created',
         new Map([[409, 'exists']]),
+        () => isStored(partitionKey, document),
       ),
 
     async read(partitionKey, id, schema) {
@@ -95,7 +118,7 @@ export function createDocumentStore(container: Container, deps: { clock: Clock; 
     },
 
     replace: (partitionKey, document, etag) =>
-      conditionally<unknown, 'replaced' | 'changed'>(
+      conditionally<'replaced' | 'changed'>(
         () =>
           container
             .item(document.id, partitionKey)
@@ -105,10 +128,11 @@ export function createDocumentStore(container: Container, deps: { clock: Clock; 
           [412, 'changed'],
           [404, 'changed'],
         ]),
+        () => isStored(partitionKey, document),
       ),
 
     patch: (partitionKey, id, fields) =>
-      conditionally<unknown, 'patched' | 'missing'>(
+      conditionally<'patched' | 'missing'>(
         () =>
           container
             .item(id, partitionKey)

@@ -35,6 +35,11 @@ export function isAppError(error: unknown): error is AppError {
   return error instanceof Error && error.name === 'AppError' && 'code' in error && typeof error.code === 'string';
 }
 
+/** Whether the same call may succeed later: something it needs is away or busy. */
+export function isTransient(error: unknown): boolean {
+  return isAppError(error) && error.retry.kind !== 'no';
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');

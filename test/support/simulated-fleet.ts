@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { type BlobStore } from '../../lib/platform/blobs';
 import { type Clock } from '../../lib/platform/clock';
+import { type DocumentStore } from '../../lib/platform/documents';
 import { type Orchestrations } from '../../lib/platform/durable';
 import { AppError, messageOf } from '../../lib/platform/errors';
 import { sha256 } from '../../lib/platform/hash';
@@ -16,13 +17,14 @@ import { type Target } from '../../lib/targets/model';
 import { type TestDocuments } from './documents';
 
 /** Blobs in memory. */
-export function createMemoryBlobs(): BlobStore & { names(): string[] } {
+export function createMemoryBlobs(): BlobStore & { names(): string[]; remove(name: string): void } {
   const blobs = new Map<string, { data: Buffer; contentType: string }>();
   const put = (name: string, data: Buffer | string, contentType: string): void => {
     blobs.set(name, { data: Buffer.from(data), contentType });
   };
   return {
     names: () => [...blobs.keys()],
+    remove: (name) => void blobs.delete(name),
     get: async (name) => blobs.get(name)?.data ?? null,
     put: async (name, data, contentType) => put(name, data, contentType),
     putOnce: async (name, data, contentType) => {
@@ -127,11 +129,15 @@ export interface SimulatedFleetOptions {
 /** The whole builds capability with real decisions and a real document store; the queue, blobs, databases and time are simulated. */
 export function createSimulatedFleet({ documents, targets, build, stuckAfterMs = 60_000 }: SimulatedFleetOptions) {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
+  let later: { atMs: number; act: () => void }[] = [];
+  const advance = (ms: number): void => {
+    nowMs += ms;
+    for (const { act } of later.filter(({ atMs }) => atMs <= nowMs)) act();
+    later = later.filter(({ atMs }) => atMs > nowMs);
+  };
   const clock: Clock = {
     nowMs: () => nowMs,
-    sleep: async (ms) => {
-      nowMs += ms;
-    },
+    sleep: async (ms) => advance(ms),
   };
   const memory = createMemoryQueue();
   const blobs = { uploads: createMemoryBlobs(), state: createMemoryBlobs(), logs: createMemoryBlobs() };
@@ -141,7 +147,15 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
   const logged: string[] = [];
   let ids = 0;
   /** Parts that are out of order while their flag is set. */
-  const away = { send: false, backlog: false, resolve: false, start: false, blobs: false, logs: false };
+  const away = {
+    send: false,
+    backlog: false,
+    resolve: false,
+    start: false,
+    outcomes: false,
+    blobs: false,
+    logs: false,
+  };
   const present = (part: keyof typeof away): void => {
     if (!away[part]) return;
     throw new AppError(`${part}.unavailable`, `${part} is away`, { status: 503, retry: { kind: 'backoff' } });
@@ -154,8 +168,18 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
     open: async (name) => (present(part), store.open(name)),
   });
 
+  const outcomes = documents.store('outcomes');
+  const outcomesUnlessAway: DocumentStore = {
+    create: async (...document) => (present('outcomes'), outcomes.create(...document)),
+    read: async (...document) => (present('outcomes'), outcomes.read(...document)),
+    replace: async (...document) => (present('outcomes'), outcomes.replace(...document)),
+    patch: async (...document) => (present('outcomes'), outcomes.patch(...document)),
+    query: async (...query) => (present('outcomes'), outcomes.query(...query)),
+    changes: async (...feed) => (present('outcomes'), outcomes.changes(...feed)),
+  };
+
   const services = createBuildServices({
-    documents: { builds: documents.store('builds'), outcomes: documents.store('outcomes') },
+    documents: { builds: documents.store('builds'), outcomes: outcomesUnlessAway },
     blobs: {
       uploads: blobs.uploads,
       state: blobsUnlessAway('blobs', blobs.state),
@@ -173,6 +197,7 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
     },
     audit: createAudit(documents.store('audit'), { clock, newId: () => `audit-${ids++}-${Math.random()}` }),
     clock,
+    random: Math.random,
     logger: createLogger((_level, line) => void logged.push(line)),
     newBuildId: () => `build-${ids++}-${Math.random().toString(36).slice(2)}`,
     readPackage: async (files) => ({
@@ -222,9 +247,9 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
     builtTargets,
     logged,
     work,
-    advance: (ms: number) => {
-      nowMs += ms;
-    },
+    advance,
+    /** Acts once, when simulated time has gone so far. */
+    whenTimeHasPassed: (ms: number, act: () => void): void => void later.push({ atMs: nowMs + ms, act }),
     nowMs: () => nowMs,
     submit: (options: object = {}) =>
       services
@@ -243,12 +268,15 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
     async run(buildId: string, run = 1, between?: (look: number) => Promise<void>): Promise<{ looks: number }> {
       await services.prepare({ buildId, run });
       for (let look = 1; look < 100_000; look += 1) {
-        const stage: StageResult = await services.monitor({ buildId, run });
+        const stage: StageResult = await services.monitor({ buildId, run }).catch((error: unknown) => {
+          if (!Object.values(away).includes(true)) throw error;
+          return { kind: 'again', delayMs: 5_000 };
+        });
         if (stage.kind === 'done') {
           await services.finish({ buildId, run });
           return { looks: look };
         }
-        nowMs += stage.kind === 'again' ? stage.delayMs : 0;
+        advance(stage.kind === 'again' ? stage.delayMs : 0);
         await between?.(look);
         await work();
       }
