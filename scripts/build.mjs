@@ -1,5 +1,4 @@
 // Compiles the TypeScript entry points to CommonJS under dist/. Packages stay external: Node loads them as installed.
-import { rmSync } from 'node:fs';
 import { build, stop } from 'esbuild';
 
 const entryPoints = {
@@ -14,7 +13,6 @@ const entryPoints = {
   'bench/simulation': 'bench/simulation/process.ts',
 };
 
-rmSync('dist', { recursive: true, force: true });
 await build({
   entryPoints,
   outdir: 'dist',
