@@ -45,7 +45,7 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
   const pool: Pool = createPool({ connect, maximum: deps.maximumBackends ?? 200, adminDatabase: 'postgres' });
   const servers = new Map<string, Server>();
   const creating = new Map<string, Promise<Server>>();
-  const sessions = new Set<SqlSession>();
+  const sessions = new Map<SqlSession, Database>();
   const syntax = createModuleCache();
   const freeSpids: number[] = [];
   let lastSpid = 50;
@@ -76,6 +76,8 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
       );
     }
     servers.set(name.join(' ').toLowerCase(), { name: name.join(' '), pgDatabase, databases: new Map() });
+    // Temporary tables of sessions that a kill ended: their ids come again.
+    await admin((backend) => backend.query('DELETE FROM catalog.objects WHERE database_id = 2'), pgDatabase);
   }
 
   const createServer = async (name: string): Promise<Server> => {
@@ -148,7 +150,7 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
         freeSpids.push(spid);
       },
     });
-    sessions.add(session);
+    sessions.set(session, database);
     return { ok: true, session };
   };
 
@@ -161,7 +163,10 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
     },
     dropDatabase: async (name, database) => {
       const server = serverNamed(name);
+      const known = server.databases.get(database.toLowerCase());
       server.databases.delete(database.toLowerCase());
+      // Their locks would keep the schema from being dropped.
+      for (const [session, owner] of sessions) if (owner === known) await session.close();
       await admin((backend) => backend.query(`SELECT catalog.drop_database(${quote(database)})`), server.pgDatabase);
     },
     listDatabases: async (name) => {
@@ -174,7 +179,7 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
     },
     close: async () => {
       await Promise.all(
-        [...sessions].map((session) =>
+        [...sessions.keys()].map((session) =>
           session.close().catch((error: unknown) => console.error(`closing a SQL session: ${messageOf(error)}`)),
         ),
       );

@@ -68,7 +68,7 @@ export async function startEngine(maximumBackends?: number): Promise<EngineUnder
   };
 }
 
-function createClient(session: SqlSession): Client {
+export function createClient(session: SqlSession): Client {
   const send: Client['send'] = async (request, signal = new AbortController().signal) => {
     const answer: Answer = {
       results: [],
