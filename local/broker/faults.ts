@@ -37,6 +37,8 @@ export interface Faults {
   /** Replaces all faults. @throws ZodError saying what is wrong with the settings. */
   set(faults: unknown): void;
   clear(): void;
+  /** Those that have not struck as often as they may. */
+  waiting(): Fault[];
   /** How the next operation is to fail; null: not at all. */
   next(operation: FaultyOperation, entity: string, request?: string): FaultAction | null;
 }
@@ -52,6 +54,8 @@ export function createFaults(): Faults {
     clear() {
       faults = [];
     },
+    waiting: () =>
+      faults.filter(({ struck, times }) => struck !== times).map(({ seen: _, struck: __, ...fault }) => fault),
     next(operation, entity, request) {
       for (const fault of faults) {
         if (fault.operation !== operation) continue;

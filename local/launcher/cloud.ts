@@ -195,21 +195,32 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
           servers.faults.clear();
           for (const fault of faults) servers.faults.add(sqlFaultSchema.parse(fault));
         },
+        waitingFaults: () => servers.faults.list(),
+        actions: { dropConnections: () => servers.dropConnections() },
         counters: () => servers.counters(),
         resetCounters: () => servers.resetCounters(),
       },
       broker: {
         setFaults: (faults) => broker.faults.set(faults),
+        waitingFaults: () => broker.faults.waiting(),
+        actions: {
+          resetConnections: () => broker.faults.dropConnections('reset'),
+          forceConnections: () => broker.faults.dropConnections('forced'),
+          listenerDown: () => broker.faults.listenerDown(),
+          listenerUp: () => broker.faults.listenerUp(),
+        },
         counters: () => broker.counters.read(),
         resetCounters: () => broker.counters.reset(),
       },
       documents: {
         setFaults: (faults) => setHttpFaults(documents.faults, faults),
+        waitingFaults: () => documents.faults.waiting(),
         counters: () => documents.counters(),
         resetCounters: () => documents.resetCounters(),
       },
       blobs: {
         setFaults: (faults) => setHttpFaults(blobs.faults, faults),
+        waitingFaults: () => blobs.faults.waiting(),
         counters: () => blobs.counters(),
         resetCounters: () => blobs.resetCounters(),
       },

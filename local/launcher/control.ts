@@ -8,6 +8,10 @@ import { listen } from '../network/listen';
 export interface ControlledPart {
   /** Replaces the faults that wait to strike. @throws when one is not understood. */
   setFaults?: (faults: unknown[]) => void;
+  /** Faults that have not struck as often as they may. */
+  waitingFaults?: () => unknown[];
+  /** Mishaps that happen at once, by name. */
+  actions?: Record<string, () => void | Promise<void>>;
   counters?: () => unknown;
   resetCounters?: () => void;
 }
@@ -21,11 +25,12 @@ const faultsSchema = z.array(z.unknown());
 
 /**
  * Faults and counters over HTTP, for whoever runs the cloud in another process: `PUT /faults/<part>` with a JSON list
- * (an empty one clears), `GET /counters`, `DELETE /counters`.
+ * (an empty one clears), `GET /faults/<part>` for those still waiting, `POST /actions/<part>/<action>`, `GET /counters`,
+ * `DELETE /counters`.
  */
 export async function startControl(parts: Record<string, ControlledPart>): Promise<Control> {
   const handle = async (request: IncomingMessage): Promise<unknown> => {
-    const [, subject, name = ''] = (request.url ?? '').split('/');
+    const [, subject, name = '', action = ''] = (request.url ?? '').split('/');
     const place = `${request.method} ${subject}`;
     if (place === 'GET counters') {
       return Object.fromEntries(Object.entries(parts).map(([part, { counters }]) => [part, counters?.() ?? null]));
@@ -37,6 +42,12 @@ export async function startControl(parts: Record<string, ControlledPart>): Promi
     const part = parts[name];
     if (place === 'PUT faults' && part?.setFaults !== undefined) {
       part.setFaults(faultsSchema.parse(JSON.parse(await text(request))));
+      return {};
+    }
+    if (place === 'GET faults' && part?.waitingFaults !== undefined) return part.waitingFaults();
+    const act = part?.actions?.[action];
+    if (place === 'POST actions' && act !== undefined) {
+      await act();
       return {};
     }
     throw new Error(`there is no ${request.method} ${request.url}; the parts are ${Object.keys(parts).join(', ')}`);

@@ -23,8 +23,13 @@ const builtEntry = join(__dirname, '..', 'local', 'cloud-process.js');
 /**
  * Starts the embedded cloud in a process of its own that trusts its certificates, and waits until it is ready.
  * @param entry the compiled `cloud-process`
+ * @param output where its standard output and error go; `pipe`: the caller must read them from `process`
  */
-export async function launchCloud(options: LaunchOptions, entry = builtEntry): Promise<LaunchedCloud> {
+export async function launchCloud(
+  options: LaunchOptions,
+  entry = builtEntry,
+  output: 'inherit' | 'pipe' = 'inherit',
+): Promise<LaunchedCloud> {
   const state = resolve(options.state);
   if (options.fresh) rmSync(state, { recursive: true, force: true });
   mkdirSync(state, { recursive: true });
@@ -33,7 +38,7 @@ export async function launchCloud(options: LaunchOptions, entry = builtEntry): P
 
   const child = fork(entry, [JSON.stringify({ ...options, state, fresh: false })], {
     env: { ...process.env, NODE_EXTRA_CA_CERTS: caFile },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', output, output, 'ipc'],
     // Ctrl-C goes to the parent, which stops the child in order.
     detached: process.platform !== 'win32',
   });

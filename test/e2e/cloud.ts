@@ -28,12 +28,26 @@ const cloudEntry = join(__dirname, '..', '..', 'dist', 'local', 'cloud-process.j
 const endedStates = new Set<BuildView['state']>(['succeeded', 'finishedWithFailures', 'cancelled', 'failed']);
 const patienceMs = 120_000;
 
-export async function startTestCloud(options: Partial<LaunchOptions> = {}): Promise<TestCloud> {
+export interface TestCloudOptions {
+  /** Is given what the processes write, instead of the terminal. */
+  onOutput?: (text: string) => void;
+}
+
+export async function startTestCloud(
+  options: Partial<LaunchOptions> = {},
+  { onOutput }: TestCloudOptions = {},
+): Promise<TestCloud> {
   if (!existsSync(cloudEntry))
     throw new Error('The project is not built: run the tests with `npm test`, or `npm run build` first.');
   const state = mkdtempSync(join(tmpdir(), 'sqlfleet-e2e-'));
-  const launch = (): Promise<LaunchedCloud> =>
-    launchCloud(launchOptionsSchema.parse({ state, 'free-ports': true, databases: 5, ...options }), cloudEntry);
+  const launch = async (): Promise<LaunchedCloud> => {
+    const parsed = launchOptionsSchema.parse({ state, 'free-ports': true, databases: 5, ...options });
+    const launched = await launchCloud(parsed, cloudEntry, onOutput === undefined ? 'inherit' : 'pipe');
+    for (const stream of [launched.process.stdout, launched.process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text));
+    }
+    return launched;
+  };
   let running = await launch();
   let api = createApiClient(running.endpoints.http);
 
