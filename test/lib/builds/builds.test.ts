@@ -91,6 +91,30 @@ describe('a build', () => {
       expect(outcomes).toHaveLength(50);
       expect(outcomes.find(({ status }) => status === 'skipped')?.reason).toBe('cancelled by ann');
     });
+
+    it('builds what is left when it is retried at once, whatever its workers remember of the cancel', async () => {
+      const simulated = fleet();
+      const by = { actor: 'ann', reason: 'wrong moment' };
+      const { buildId } = await simulated.submit({ concurrencyType: 'Server' });
+      await simulated.run(buildId, 1, async (look) => {
+        if (look === 3) await simulated.services.control(buildId, 'cancel', by, simulated.orchestrations);
+      });
+      // The last message before the retry is one that asks whether the build is cancelled.
+      const cancelled = (await outcomesOf(simulated, buildId)).find(({ status }) => status === 'skipped');
+      if (cancelled === undefined) throw new Error('nothing was skipped');
+      const { targetId, server, port, overrides, tag, line } = cancelled;
+      const target = { id: targetId, server, port, overrides, tag, line };
+      const late = { version: 1, buildId, run: 1, attempt: 99, lane: 'x#0', target };
+      await simulated.services.buildTarget(late, new AbortController().signal);
+
+      const { run } = await simulated.services.control(buildId, 'retry-failed', by, simulated.orchestrations);
+      const retried = { ...late, run, attempt: 100 };
+      await simulated.services.prepare({ buildId, run });
+      await simulated.services.buildTarget(retried, new AbortController().signal);
+      const outcomes = await outcomesOf(simulated, buildId, false);
+      expect(outcomes.find(({ attempt }) => attempt === 99)?.status).toBe('skipped');
+      expect(outcomes.find(({ attempt }) => attempt === 100)?.status).toBe('committed');
+    });
   });
 
   it('hands out nothing while paused, and goes on when resumed', async () => {
