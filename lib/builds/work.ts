@@ -75,11 +75,12 @@ export function createTargetWorker(deps: WorkerDeps) {
     capacity: manifestsKept,
     maximumAgeMs: controlAgeMs,
     nowMs,
-    load: (buildId) => deps.builds.read(buildId),
+    // By run: a retry takes the cancel back, and its first targets come while the cancel is still remembered.
+    load: (key) => deps.builds.read(key.split(' ')[0] ?? ''),
   });
 
   const stopReason = async (manifest: Manifest): Promise<string | null> => {
-    const { control, state } = await patiently(() => builds.get(manifest.buildId));
+    const { control, state } = await patiently(() => builds.get(`${manifest.buildId} ${manifest.run}`));
     if (control.cancelled !== null) return `cancelled by ${control.cancelled.actor}`;
     if (state === 'failed') return 'the build failed';
     return nowMs() > manifest.deadlineMs ? 'the build reached its deadline' : null;
