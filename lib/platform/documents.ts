@@ -154,8 +154,10 @@ export function createDocumentStore(container: Container, deps: { clock: Clock; 
         },
       );
       const response = await call(() => iterator.fetchNext()).catch((error: unknown) => {
-        // With a text of our own, all that the service can find wrong is what the caller brought.
-        const refused = isAppError(error) && codeOf(error.cause) === 400 && options.continuation;
+        // With a text of our own, all that can be found wrong is what the caller brought: the service refuses it, or
+        // Node does, because no header can carry it.
+        const code = codeOf(isAppError(error) ? error.cause : error);
+        const refused = options.continuation && (code === 400 || code === 'ERR_INVALID_CHAR');
         throw refused ? badContinuation(error) : error;
       });
       return {

@@ -63,6 +63,15 @@ describe('a document store', () => {
     expect(over.items.map(({ n }) => n)).toEqual([7]);
   });
 
+  it.each(['nonsense', '{"container":"elsewhere"}', 'a\u0000\nb', '🎉', 'x'.repeat(200)])(
+    'takes a continuation that it never gave for the mistake of the caller: %j',
+    async (continuation) => {
+      const query = { text: 'SELECT * FROM c ORDER BY c.n' };
+      const page = documents.store('outcomes').query(query, schema, { partitionKey: 'b', pageSize: 10, continuation });
+      await expect(page).rejects.toMatchObject({ code: 'request.continuation', status: 400 });
+    },
+  );
+
   it('tells what changed in a partition since the last time, each document once', async () => {
     const store = documents.store('outcomes');
     const first = await store.changes('feed', schema, { continuation: null, pageSize: 100 });
