@@ -195,7 +195,7 @@ function parse<T>(schema: z.ZodType<T>, item: unknown, container: string): T {
 }
 
 function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
 function mapped(error: unknown, container: string): unknown {
