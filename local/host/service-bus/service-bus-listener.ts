@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   isServiceBusError,
   type ServiceBusReceivedMessage,
@@ -61,6 +62,8 @@ export function createServiceBusListener(
   const faults = createFaultReporter(deps.log, clock, target.name, 'The Service Bus trigger');
   const report = (error: unknown): void => faults.failed(messageOf(error));
   const stopping = new AbortController();
+  // All workers may pause at once: Node would take so many listeners for a leak.
+  setMaxListeners(0, stopping.signal);
   let workers: Promise<unknown> = Promise.resolve();
 
   /** Runs the function and settles; throws only when settling failed. */
