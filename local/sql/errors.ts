@@ -1,3 +1,4 @@
+import { type ErrorScope, messages } from './messages';
 import { type SqlMessage } from './session';
 
 /** A T-SQL error on its way to TRY/CATCH or to the client. `line` 0: the statement that was running fills it in. */
@@ -22,6 +23,11 @@ export class SqlError extends Error {
     super(message);
   }
 
+  /** The same error with other options. */
+  with(options: SqlError['options']): SqlError {
+    return new SqlError(this.number, this.message, { ...this.options, ...options });
+  }
+
   toMessage(line: number, procedure: string): SqlMessage {
     return {
       number: this.number,
@@ -33,14 +39,6 @@ export class SqlError extends Error {
     };
   }
 }
-
-/**
- * How far an error reaches with XACT_ABORT OFF:
- * `statement` the batch goes on; `scope` ends this batch or procedure, its caller goes on, and TRY of the same scope does
- * not catch it (a name that is missing at run time); `batch` ends the whole batch, the transaction stays (THROW);
- * `transaction` ends the batch and dooms or rolls back the transaction (conversions, deadlock victim).
- */
-export type ErrorScope = 'statement' | 'scope' | 'batch' | 'transaction';
 
 /** The one number for whatever the stand-in does not do. SQL Server itself never sends it. */
 export const notSupportedNumber = 49999;
@@ -54,11 +52,22 @@ export function notSupported(construct: string, line?: number): SqlError {
   );
 }
 
-export const invalidObject = (name: string, line?: number): SqlError =>
-  new SqlError(208, `Invalid object name '${name}'.`, { line, scope: 'scope' });
+/**
+ * A message of SQL Server's with its arguments filled in. Severity, state and reach are the usual ones of that number,
+ * unless `options` says otherwise.
+ */
+export function sqlError(
+  number: keyof typeof messages,
+  args: readonly (string | number)[] = [],
+  options: SqlError['options'] = {},
+): SqlError {
+  const [severity, state, text, scope] = messages[number];
+  const message = text.replace(/%(\d)/g, (_, position: string) => String(args[Number(position) - 1] ?? ''));
+  return new SqlError(number, message, { severity, state, scope, ...options });
+}
 
-export const invalidColumn = (name: string, line?: number): SqlError =>
-  new SqlError(207, `Invalid column name '${name}'.`, { line, scope: 'scope' });
+export const invalidObject = (name: string, line?: number): SqlError => sqlError(208, [name], { line });
 
-export const undeclaredVariable = (name: string, line?: number): SqlError =>
-  new SqlError(137, `Must declare the scalar variable "${name}".`, { severity: 15, state: 2, line, scope: 'scope' });
+export const invalidColumn = (name: string, line?: number): SqlError => sqlError(207, [name], { line });
+
+export const undeclaredVariable = (name: string, line?: number): SqlError => sqlError(137, [name], { line });

@@ -1,4 +1,4 @@
-import { notSupported, SqlError } from '../errors';
+import { notSupported, type SqlError, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { value } from '../emitter/built-in';
 import { pgType, type Typed } from '../emitter/typed';
@@ -116,21 +116,13 @@ function bindCall(name: string, call: Call, scope: Scope, environment: Environme
   const args = call.args.map((arg) => bindExpression(arg, scope, environment));
   const over = call.over === null ? '' : ` OVER (${windowText(call.over, scope, environment)})`;
   if (rankings.has(name) && call.over === null) {
-    throw new SqlError(10753, `The function '${name}' must have an OVER clause.`, {
-      severity: 15,
-      line: call.line,
-      scope: 'scope',
-    });
+    throw sqlError(10753, [name], { line: call.line });
   }
   if (
     (name === 'ROW_NUMBER' || name === 'RANK' || name === 'DENSE_RANK' || name === 'NTILE') &&
     call.over?.orderBy.length === 0
   ) {
-    throw new SqlError(4112, `The function '${name}' must have an OVER clause with ORDER BY.`, {
-      severity: 15,
-      line: call.line,
-      scope: 'scope',
-    });
+    throw sqlError(4112, [name], { line: call.line });
   }
   return emit(name, call, args, over, scope, environment);
 }
@@ -148,17 +140,8 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
   if (['ROW_NUMBER', 'RANK', 'DENSE_RANK'].includes(name))
     return value(`${name.toLowerCase()}()${over}`, bigint, false);
   if (name === 'PERCENT_RANK' || name === 'CUME_DIST') return value(`${name.toLowerCase()}()${over}`, float, false);
-  if (arg === undefined)
-    throw new SqlError(174, `The ${name.toLowerCase()} function requires 1 argument(s).`, {
-      severity: 15,
-      line,
-      scope: 'scope',
-    });
-  const invalid = (): SqlError =>
-    new SqlError(8117, `Operand data type ${typeName(arg.type)} is invalid for ${name.toLowerCase()} operator.`, {
-      line,
-      scope: 'scope',
-    });
+  if (arg === undefined) throw sqlError(174, [name.toLowerCase(), '1'], { line });
+  const invalid = (): SqlError => sqlError(8117, [typeName(arg.type), name.toLowerCase()], { line });
   switch (name) {
     case 'NTILE':
       return value(`ntile(${arg.sql})${over}`, bigint, false);

@@ -2,7 +2,7 @@ import { convertForColumn } from '../emitter/convert';
 import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
 import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type Assignment, type Expression } from '../parser/ast';
 import { checkWritable, columnNamed, defaultOf, fullName, nullValue, rowversionValue } from './change';
 import { bindExpression, type Environment } from './environment';
@@ -48,14 +48,9 @@ export function bindAssignments(
     }
     if (column !== null) {
       checkWritable(column, line);
-      if (column.identity !== null)
-        throw new SqlError(8102, `Cannot update identity column '${column.name}'.`, { line, scope: 'scope' });
+      if (column.identity !== null) throw sqlError(8102, [column.name], { line });
       if (result.columns.some((other) => other.column === column)) {
-        throw new SqlError(
-          264,
-          `The column name '${column.name}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause.`,
-          { line, scope: 'scope' },
-        );
+        throw sqlError(264, [column.name], { line });
       }
       result.columns.push({ column, typed, sql: convertForColumn(typed, column.type, name, column.name, line) });
     }
@@ -81,9 +76,5 @@ function assignable(
   if (renamed === null) return columnNamed(table, name, line);
   const column = renamed.get(name.toLowerCase());
   if (column !== undefined) return column;
-  throw new SqlError(
-    4406,
-    'Update or insert of view or function failed because it contains a derived or constant field.',
-    { line, scope: 'scope' },
-  );
+  throw sqlError(4406, [table.name], { line });
 }

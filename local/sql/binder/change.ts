@@ -1,7 +1,7 @@
 import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
 import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
-import { invalidColumn, invalidObject, SqlError } from '../errors';
+import { invalidColumn, invalidObject, type SqlError, sqlError } from '../errors';
 import { type DmlStatement, type Path } from '../parser/ast';
 import { parseExpressionText } from '../parser/parser';
 import { type BoundColumn } from './bound';
@@ -39,19 +39,13 @@ export function findTable(path: Path, line: number, environment: Environment): T
   const pseudo = path.length === 1 ? environment.tables.get(path[0]?.toLowerCase() ?? '') : undefined;
   if (pseudo !== undefined) {
     if (pseudo.readOnly === true) {
-      const what = `The table-valued parameter "${pseudo.name}" is READONLY and cannot be modified.`;
-      throw new SqlError(10700, what, { line, scope: 'scope' });
+      throw sqlError(10700, [pseudo.name], { line });
     }
     if (path[0]?.startsWith('@') === true) return pseudo;
-    throw new SqlError(286, 'The logical tables INSERTED and DELETED cannot be updated.', { line, scope: 'scope' });
+    throw sqlError(286, [], { line });
   }
   if (path[0]?.startsWith('@') === true) {
-    throw new SqlError(1087, `Must declare the table variable "${path[0]}".`, {
-      severity: 15,
-      state: 2,
-      line,
-      scope: 'scope',
-    });
+    throw sqlError(1087, [path[0]], { line });
   }
   const object = environment.find(path, line);
   if (object?.kind === 'table') return object;
@@ -66,10 +60,9 @@ export function columnNamed(table: TableDefinition, name: string, line: number):
 
 export function checkWritable(column: ColumnDefinition, line: number): void {
   if (column.computed !== null) {
-    const what = `The column "${column.name}" cannot be modified because it is either a computed column or is the result of a UNION operator.`;
-    throw new SqlError(271, what, { line, scope: 'scope' });
+    throw sqlError(271, [column.name], { line });
   }
-  if (column.rowversion) throw new SqlError(272, 'Cannot update a timestamp column.', { line, scope: 'scope' });
+  if (column.rowversion) throw sqlError(272, [], { line });
 }
 
 /** The value that a column gets when nobody gives one. */
@@ -82,27 +75,6 @@ export const nullValue: Typed = { ...value('NULL', { name: 'int' }), isNull: tru
 
 export const rowversionValue = "decode(lpad(to_hex(nextval('catalog.rowversions')), 16, '0'), 'hex')";
 
-export function countMismatch(
-  given: number,
-  wanted: number,
-  explicit: boolean,
-  identity: ColumnDefinition | null,
-  line: number,
-): SqlError {
-  if (explicit) {
-    const [number, word] =
-      given < wanted
-        ? [109, 'more columns in the INSERT statement than values specified in the VALUES clause']
-        : [110, 'fewer columns in the INSERT statement than values specified in the VALUES clause'];
-    return new SqlError(
-      number,
-      `There are ${word}. The number of values in the VALUES clause must match the number of columns specified in the INSERT statement.`,
-      { severity: 15, line, scope: 'scope' },
-    );
-  }
-  void identity;
-  return new SqlError(213, 'Column name or number of supplied values does not match table definition.', {
-    line,
-    scope: 'scope',
-  });
+export function countMismatch(given: number, wanted: number, explicit: boolean, line: number): SqlError {
+  return sqlError(explicit ? (given < wanted ? 109 : 110) : 213, [], { line });
 }

@@ -1,4 +1,4 @@
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { hole } from '../emitter/holes';
 import { plain, quote, type Collation, type Typed } from '../emitter/typed';
@@ -63,8 +63,8 @@ export function compare(operator: CompareOperator, left: Typed, right: Typed, li
   const b = right.isNull === true ? { ...right, type: left.type } : right;
   const [familyA, familyB] = [familyOf(a.type), familyOf(b.type)];
   if (a.type.name === 'text' || a.type.name === 'ntext' || b.type.name === 'text' || b.type.name === 'ntext') {
-    const what = `The data types ${typeName(a.type)} and ${typeName(b.type)} are incompatible in the ${operatorNames[operator]} operator.`;
-    if (a.isNull !== true && b.isNull !== true) throw new SqlError(402, what, { line, scope: 'scope' });
+    if (a.isNull !== true && b.isNull !== true)
+      throw sqlError(402, [typeName(a.type), typeName(b.type), operatorNames[operator]], { line });
   }
   if (familyA === 'string' && familyB === 'string') {
     const collation = collationFor(a, b, line);
@@ -102,11 +102,7 @@ function collationFor(a: Typed, b: Typed, line: number): Collation {
     // An explicit COLLATE shows in the text; between two columns the conflict is an error.
     const explicit = [a, b].find((side) => side.sql.includes(` COLLATE ${side.collation ?? ''})`));
     if (explicit?.collation != null) return explicit.collation;
-    throw new SqlError(468, 'Cannot resolve the collation conflict between the columns in the equal to operation.', {
-      state: 9,
-      line,
-      scope: 'scope',
-    });
+    throw sqlError(468, [], { line });
   }
   return a.collation ?? b.collation ?? 'tsql.ci';
 }
@@ -122,11 +118,7 @@ function quantified(
   const bound = bindQuery(query, scope, environment);
   const [column, ...more] = bound.columns;
   if (column === undefined || more.length > 0) {
-    throw new SqlError(
-      116,
-      'Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.',
-      { line, scope: 'scope' },
-    );
+    throw sqlError(116, [], { line });
   }
   const alias = environment.aliases.next();
   const inner: Typed = { ...column, sql: `${alias}.o1`, trimmed: undefined };

@@ -150,7 +150,7 @@ export function bindMerge(statement: Of<'merge'>, line: number, environment: Env
           ? []
           : insertable;
     if (action.values !== null && targets.length !== action.values.length)
-      throw countMismatch(action.values.length, targets.length, action.columns.length > 0, null, line);
+      throw countMismatch(action.values.length, targets.length, action.columns.length > 0, line);
     const given = targets.map((column, index) => {
       const expression = action.values?.[index];
       const typed =

@@ -1,4 +1,4 @@
-import { SqlError, undeclaredVariable } from '../errors';
+import { undeclaredVariable, sqlError } from '../errors';
 import { type ModuleDefinition, type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
 import {
   type Condition,
@@ -72,12 +72,7 @@ export function variableType(environment: Environment, name: string, line: numbe
   const type = environment.variables.get(name);
   if (type !== undefined) return type;
   if (environment.tables.has(name)) {
-    throw new SqlError(137, `Must declare the scalar variable "${name}".`, {
-      severity: 15,
-      state: 1,
-      line,
-      scope: 'scope',
-    });
+    throw sqlError(137, [name], { state: 1, line });
   }
   throw undeclaredVariable(name, line);
 }
@@ -95,9 +90,5 @@ export function resolveType(environment: Pick<Environment, 'findType'>, name: Ty
   const found = environment.findType(name.schema === null ? [name.name] : [name.schema, name.name]);
   if (found?.kind === 'type' && found.base !== null) return found.base;
   const full = name.schema === null ? name.name : `${name.schema}.${name.name}`;
-  throw new SqlError(2715, `Column, parameter, or variable #${ordinal}: Cannot find data type ${full}.`, {
-    state: 6,
-    line: name.line,
-    scope: 'scope',
-  });
+  throw sqlError(2715, [ordinal, full], { line: name.line });
 }

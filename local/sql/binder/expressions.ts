@@ -1,4 +1,4 @@
-import { notSupported, SqlError } from '../errors';
+import { notSupported, type SqlError, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { datePart, takesDatePart } from '../emitter/date-functions';
 import { argument, value } from '../emitter/built-in';
@@ -100,8 +100,7 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       return bindCall(expression, scope, environment);
     case 'nextValue': {
       const sequence = environment.find(expression.path, line);
-      if (sequence?.kind !== 'sequence')
-        throw new SqlError(208, `Invalid object name '${expression.path.join('.')}'.`, { line, scope: 'scope' });
+      if (sequence?.kind !== 'sequence') throw sqlError(208, [expression.path.join('.')], { line });
       return value(
         `nextval('d${environment.databaseId}.q${sequence.id}')::${pgType(sequence.type)}`,
         sequence.type,
@@ -109,7 +108,7 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       );
     }
     case 'default':
-      throw new SqlError(156, "Incorrect syntax near the keyword 'DEFAULT'.", { severity: 15, line });
+      throw sqlError(156, ['DEFAULT'], { line });
   }
 }
 
@@ -126,12 +125,7 @@ function bindLiteral(type: Extract<Expression, { kind: 'literal' }>['type'], tex
       const [whole = '', fraction = ''] = text.replace('-', '').split('.');
       const integral = whole.replace(/^0+/, '').length;
       const precision = Math.max(1, integral + fraction.length);
-      if (precision > 38)
-        throw new SqlError(
-          1007,
-          `The number '${text}' is out of the range for numeric representation (maximum precision 38).`,
-          { severity: 15, line },
-        );
+      if (precision > 38) throw sqlError(1007, [text], { line });
       return value(`'${text}'::numeric(${precision},${fraction.length})`, decimal(precision, fraction.length), false);
     }
     case 'float':
@@ -165,13 +159,7 @@ function bindLiteral(type: Extract<Expression, { kind: 'literal' }>['type'], tex
 function bindVariable(name: string, line: number, environment: Environment): Typed {
   if (name.startsWith('@@')) {
     const type = globalVariables[name];
-    if (type === undefined)
-      throw new SqlError(137, `Must declare the scalar variable "${name}".`, {
-        severity: 15,
-        state: 2,
-        line,
-        scope: 'scope',
-      });
+    if (type === undefined) throw sqlError(137, [name], { line });
     return value(hole(name), type);
   }
   return value(hole(name), variableType(environment, name, line));
@@ -194,10 +182,7 @@ const operatorNames: Record<BinaryOperator, string> = {
 };
 
 const invalidOperand = (operand: Typed, operator: string, line: number): SqlError =>
-  new SqlError(8117, `Operand data type ${typeName(operand.type)} is invalid for ${operator} operator.`, {
-    line,
-    scope: 'scope',
-  });
+  sqlError(8117, [typeName(operand.type), operator], { line });
 
 export function bindBinary(operator: BinaryOperator, left: Typed, right: Typed, line: number): Typed {
   const a = left.isNull === true && right.isNull !== true ? { ...left, type: right.type } : left;
@@ -273,15 +258,10 @@ function bindDateArithmetic(operator: BinaryOperator, a: Typed, b: Typed, common
   if (common.name !== 'datetime' && common.name !== 'smalldatetime') {
     const [temporal, other] = familyOf(a.type) === 'temporal' ? [a, b] : [b, a];
     if (isNumeric(other.type)) {
-      throw new SqlError(
-        206,
-        `Operand type clash: ${typeName(temporal.type)} is incompatible with ${typeName(other.type)}`,
-        { state: 2, line, scope: 'scope' },
-      );
+      throw sqlError(206, [typeName(temporal.type), typeName(other.type)], { line });
     }
     if (familyOf(other.type) === 'string' || other.type.name !== temporal.type.name) {
-      const what = `The data types ${typeName(a.type)} and ${typeName(b.type)} are incompatible in the ${operatorNames[operator]} operator.`;
-      throw new SqlError(402, what, { line, scope: 'scope' });
+      throw sqlError(402, [typeName(a.type), typeName(b.type), operatorNames[operator]], { line });
     }
     throw invalidOperand(temporal, operatorNames[operator], line);
   }
@@ -296,11 +276,7 @@ function bindDateArithmetic(operator: BinaryOperator, a: Typed, b: Typed, common
 function bindCase(whens: { when: string; then: Typed }[], otherwise: Typed | null, line: number): Typed {
   const results = [...whens.map(({ then }) => then), otherwise ?? { ...value('NULL', int), isNull: true }];
   if (results.every((result) => result.isNull === true)) {
-    throw new SqlError(
-      8133,
-      'At least one of the result expressions in a CASE specification must be an expression other than the NULL constant.',
-      { line, scope: 'scope' },
-    );
+    throw sqlError(8133, [], { line });
   }
   return unified(
     results,
@@ -333,8 +309,7 @@ function bindCall(expression: Extract<Expression, { kind: 'call' }>, scope: Scop
     throw notSupported(`${upper} with OVER or WITHIN GROUP`, line);
   if (upper === 'NULLIF') {
     const [a, b] = expression.args;
-    if (a === undefined || b === undefined)
-      throw new SqlError(174, 'The nullif function requires 2 argument(s).', { severity: 15, line });
+    if (a === undefined || b === undefined) throw sqlError(174, ['nullif', '2'], { line, scope: 'statement' });
     const when = bindCondition({ kind: 'compare', operator: '=', left: a, right: b, line }, scope, environment);
     const first = bindExpression(a, scope, environment);
     return {
@@ -363,18 +338,14 @@ function bindUserFunction(
   const { path, line } = expression;
   const found = environment.find(path, line);
   if (found?.kind !== 'scalarFunction') {
-    const what = `Cannot find either column "${path[0] ?? ''}" or the user-defined function or aggregate "${path.join('.')}", or the name is ambiguous.`;
-    throw new SqlError(4121, what, { line, scope: 'scope' });
+    throw sqlError(4121, [path[0] ?? '', path.join('.')], { line });
   }
   const signature = found.columns; // the parameters, then the result
   const result = signature.at(-1);
   const parameters = signature.slice(0, -1);
   if (expression.args.length !== parameters.length || result === undefined) {
-    const few = expression.args.length < parameters.length;
-    const what = few
-      ? `An insufficient number of arguments were supplied for the procedure or function ${path.join('.')}.`
-      : `Procedure or function ${path.join('.')} has too many arguments specified.`;
-    throw new SqlError(few ? 313 : 8144, what, { state: 3, line, scope: 'scope' });
+    const number = expression.args.length < parameters.length ? 313 : 8144;
+    throw sqlError(number, [path.join('.')], { state: 3, line });
   }
   const args = expression.args.map((arg, index) => {
     const parameter = parameters[index];

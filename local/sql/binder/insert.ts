@@ -1,6 +1,6 @@
 import { convert, convertForColumn } from '../emitter/convert';
 import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
-import { invalidColumn, notSupported, SqlError } from '../errors';
+import { invalidColumn, notSupported, sqlError } from '../errors';
 import { type Expression } from '../parser/ast';
 import { parseExpressionText } from '../parser/parser';
 import { type BoundColumn, type BoundQuery } from './bound';
@@ -37,19 +37,11 @@ export function bindInsert(
   const identity = table.columns.find((column) => column.identity !== null) ?? null;
   const duplicate = explicit?.find((column, index) => explicit.indexOf(column) !== index);
   if (duplicate !== undefined) {
-    throw new SqlError(
-      264,
-      `The column name '${duplicate.name}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause.`,
-      { line, scope: 'scope' },
-    );
+    throw sqlError(264, [duplicate.name], { line });
   }
   for (const column of explicit ?? []) {
     if (column.rowversion) {
-      throw new SqlError(
-        273,
-        'Cannot insert an explicit value into a timestamp column. Use INSERT with a column list to exclude the timestamp column, or insert a DEFAULT into the timestamp column.',
-        { line, scope: 'scope' },
-      );
+      throw sqlError(273, [], { line });
     }
     checkWritable(column, line);
   }
@@ -66,13 +58,9 @@ export function bindInsert(
   const given = query === null ? [] : targets;
   if (query !== null && query.columns.length !== targets.length) {
     if (explicit === undefined && identity !== null && query.columns.length === targets.length + 1) {
-      throw new SqlError(
-        8101,
-        `An explicit value for the identity column in table '${table.name}' can only be specified when a column list is used and IDENTITY_INSERT is ON.`,
-        { line, scope: 'scope' },
-      );
+      throw sqlError(8101, [table.name], { line });
     }
-    throw countMismatch(query.columns.length, targets.length, explicit !== undefined, identity, line);
+    throw countMismatch(query.columns.length, targets.length, explicit !== undefined, line);
   }
   const rest = table.columns.filter(
     (column) => column.computed === null && !given.includes(column) && column.identity === null,
@@ -131,11 +119,7 @@ function bindInsertSource(
 ): BoundQuery {
   const { body } = query;
   if (body.kind === 'values' && body.rows.length > 1000) {
-    throw new SqlError(
-      10738,
-      'The number of row value expressions in the INSERT statement exceeds the maximum allowed number of 1000 row values.',
-      { severity: 15, line, scope: 'scope' },
-    );
+    throw sqlError(10738, [], { line });
   }
   if (body.kind !== 'values') return bindQuery(query, scope, environment, { top: true });
   const rows = body.rows.map((row) =>
@@ -174,11 +158,7 @@ function insertInto(statement: Of<'insert'>, view: Through, line: number, enviro
     const behind = names[view.columns.findIndex((column) => same(column, name))];
     if (behind === undefined) throw invalidColumn(name, line);
     if (behind !== '') return behind;
-    throw new SqlError(
-      4406,
-      `Update or insert of view or function '${view.name}' failed because it contains a derived or constant field.`,
-      { line, scope: 'scope' },
-    );
+    throw sqlError(4406, [view.name], { line });
   });
   const table = findTable(base.path, line, environment);
   const filled =

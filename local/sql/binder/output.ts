@@ -1,7 +1,7 @@
 import { convertForColumn } from '../emitter/convert';
 import { value } from '../emitter/built-in';
 import { type TableDefinition } from '../catalog/definitions';
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type OutputClause } from '../parser/ast';
 import { columnNamed, findTable, fullName, type BoundChange } from './change';
 import { type Environment } from './environment';
@@ -40,10 +40,7 @@ export function bindOutput(
       ? names.map((name) => columnNamed(target, name, line))
       : target.columns.filter((column) => column.computed === null && column.identity === null);
   if (targets.length !== columns.length) {
-    throw new SqlError(213, 'Column name or number of supplied values does not match table definition.', {
-      line,
-      scope: 'scope',
-    });
+    throw sqlError(213, [], { line });
   }
   const sql = columns.map((column, index) => {
     const to = targets[index];

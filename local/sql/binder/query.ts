@@ -1,4 +1,4 @@
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
@@ -87,11 +87,7 @@ function bindRecursive(entry: BoundCommonTable, environment: Environment): strin
   };
   const step = bindBody(withDepth(body.right), null, inner, environment, {});
   if (step.columns.length !== anchor.columns.length + 1) {
-    throw new SqlError(
-      205,
-      'All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.',
-      { line: body.line, scope: 'scope' },
-    );
+    throw sqlError(205, [], { line: body.line });
   }
   const member = (query: BoundQuery, level: (alias: string) => string): string => {
     const alias = environment.aliases.next();
@@ -147,10 +143,7 @@ function bindValues(rows: Expression[][], line: number, scope: Scope, environmen
   const bound = rows.map((row) => row.map((cell) => bindExpression(cell, scope, environment)));
   const width = bound[0]?.length ?? 0;
   if (bound.some((row) => row.length !== width)) {
-    throw new SqlError(10709, 'The number of columns for each row in a table value constructor must be the same.', {
-      line,
-      scope: 'scope',
-    });
+    throw sqlError(10709, [], { line });
   }
   const columns = Array.from({ length: width }, (_, index) =>
     unify(
@@ -195,11 +188,7 @@ function bindSet(
   const left = bindBody(body.left, null, scope, environment, {});
   const right = bindBody(body.right, null, scope, environment, {});
   if (left.columns.length !== right.columns.length) {
-    throw new SqlError(
-      205,
-      'All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.',
-      { line: body.line, scope: 'scope' },
-    );
+    throw sqlError(205, [], { line: body.line });
   }
   const columns = left.columns.map((column, index) => unify([column, right.columns[index] ?? column], column.name));
   const side = (bound: BoundQuery): string => {
@@ -257,11 +246,7 @@ function orderItem(
   if (expression.kind === 'literal' && expression.type === 'int') {
     const position = Number(expression.text);
     if (position < 1 || position > columns.length) {
-      throw new SqlError(
-        108,
-        `The ORDER BY position number ${expression.text} is out of range of the number of items in the select list.`,
-        { severity: 15, line: expression.line, scope: 'scope' },
-      );
+      throw sqlError(108, [expression.text], { line: expression.line });
     }
     return output(position - 1);
   }
@@ -295,9 +280,7 @@ function bindSelect(
 ): BoundQuery {
   const from = select.from.map((source) => bindSource(source, scope, environment));
   if (select.where !== null && conditionAggregates(select.where)) {
-    const what =
-      'An aggregate may not appear in the WHERE clause unless it is in a subquery contained in a HAVING clause or a select list, and the column being aggregated is an outer reference.';
-    throw new SqlError(147, what, { severity: 15, line: select.where.line, scope: 'scope' });
+    throw sqlError(147, [], { line: select.where.line });
   }
   const where = select.where && bindCondition(select.where, scope, environment);
   const grouped =
@@ -320,9 +303,7 @@ function bindSelect(
     query?.offset == null &&
     options.exists !== true
   ) {
-    const what =
-      'The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is also specified.';
-    throw new SqlError(1033, what, { severity: 15, line: select.line, scope: 'scope' });
+    throw sqlError(1033, [], { line: select.line });
   }
   if (select.distinct) checkDistinctOrder(orderBy, columns, scope, environment);
   const order = orderBy.map((item) => regroup(orderItem(item, columns, select.distinct, scope, environment)));
@@ -385,19 +366,14 @@ function checkDistinctOrder(
     if (name !== undefined && columns.some((column) => column.name.toLowerCase() === name)) continue;
     const { sql } = bindExpression(expression, scope, environment);
     if (columns.some((column) => column.sql === sql)) continue;
-    throw new SqlError(145, 'ORDER BY items must appear in the select list if SELECT DISTINCT is specified.', {
-      severity: 15,
-      line: expression.line,
-      scope: 'scope',
-    });
+    throw sqlError(145, [], { line: expression.line });
   }
 }
 
 function checkGrouping(scope: Scope, where: string): void {
   const [violation] = scope.grouping?.violations ?? [];
   if (violation === undefined) return;
-  const what = `Column '${violation.name}' is invalid in the ${where} because it is not contained in either an aggregate function or the GROUP BY clause.`;
-  throw new SqlError(8120, what, { line: violation.line, scope: 'scope' });
+  throw sqlError(8120, [violation.name, where], { line: violation.line });
 }
 
 function rowLocks(scope: Scope, impossible: boolean): string {
@@ -424,11 +400,7 @@ export function scalarSubqueryBinder(query: Query, scope: Scope, environment: En
   const bound = bindQuery(query, scope, environment);
   const [column, ...more] = bound.columns;
   if (column === undefined || more.length > 0) {
-    throw new SqlError(
-      116,
-      'Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.',
-      { line: query.line, scope: 'scope' },
-    );
+    throw sqlError(116, [], { line: query.line });
   }
   return { sql: `(${bound.sql})`, type: column.type, nullable: true, collation: column.collation };
 }

@@ -1,4 +1,4 @@
-import { invalidColumn, SqlError } from '../errors';
+import { invalidColumn, sqlError } from '../errors';
 import { type TableDefinition } from '../catalog/definitions';
 import { type CommonTable, type Path } from '../parser/ast';
 import { type Typed } from '../emitter/typed';
@@ -81,7 +81,7 @@ export function resolveColumn(scope: Scope, path: Path, line: number): Typed {
     const found = sources.flatMap((source) =>
       source.columns.filter((column) => same(column.name, name)).map((column) => ({ source, column })),
     );
-    if (found.length > 1) throw new SqlError(209, `Ambiguous column name '${name}'.`, { line, scope: 'scope' });
+    if (found.length > 1) throw sqlError(209, [name], { line });
     const [match] = found;
     if (match !== undefined) {
       const { grouping } = current;
@@ -96,10 +96,7 @@ export function resolveColumn(scope: Scope, path: Path, line: number): Typed {
   if (qualifier.length === 0) throw invalidColumn(name, line);
   const known = findQualifier(scope, qualifier);
   if (known) throw invalidColumn(name, line);
-  throw new SqlError(4104, `The multi-part identifier "${path.join('.')}" could not be bound.`, {
-    line,
-    scope: 'scope',
-  });
+  throw sqlError(4104, [path.join('.')], { line });
 }
 
 function findQualifier(scope: Scope | null, qualifier: Path): boolean {

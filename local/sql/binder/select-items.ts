@@ -1,4 +1,4 @@
-import { invalidColumn, SqlError } from '../errors';
+import { invalidColumn, sqlError } from '../errors';
 import { type SelectItem } from '../parser/ast';
 import { type BoundColumn } from './bound';
 import { bindExpression, type Environment } from './environment';
@@ -24,14 +24,8 @@ export function bindItems(items: readonly SelectItem[], scope: Scope, environmen
 function star(path: readonly string[], line: number, scope: Scope): BoundColumn[] {
   const sources = path.length === 0 ? scope.sources : scope.sources.filter((source) => matchesSource(source, path));
   if (sources.length === 0) {
-    if (path.length === 0) throw new SqlError(263, 'Must specify table to select from.', { line, scope: 'scope' });
-    throw path.length === 1
-      ? new SqlError(
-          107,
-          `The column prefix '${path.join('.')}' does not match with a table name or alias name used in the query.`,
-          { severity: 15, line, scope: 'scope' },
-        )
-      : invalidColumn(`${path.join('.')}.*`, line);
+    if (path.length === 0) throw sqlError(263, [], { line });
+    throw path.length === 1 ? sqlError(107, [path.join('.')], { line }) : invalidColumn(`${path.join('.')}.*`, line);
   }
   const columns = sources.flatMap((source) =>
     source.columns.filter((column) => column.name !== '$action' && column.name !== depthColumn),

@@ -1,4 +1,4 @@
-import { invalidObject, notSupported, SqlError } from '../errors';
+import { invalidObject, notSupported, sqlError } from '../errors';
 import { systemView } from '../catalog/system-views';
 import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } from '../catalog/definitions';
 import { value } from '../emitter/built-in';
@@ -20,12 +20,7 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
     case 'variable': {
       const table = environment.tables.get(source.name);
       if (table === undefined) {
-        throw new SqlError(1087, `Must declare the table variable "${source.name}".`, {
-          severity: 15,
-          state: 2,
-          line: source.line,
-          scope: 'scope',
-        });
+        throw sqlError(1087, [source.name], { line: source.line });
       }
       return addTable(table, source.alias ?? source.name, null, scope, environment);
     }
@@ -135,7 +130,7 @@ function bindNamed(source: Extract<TableSource, { kind: 'table' }>, scope: Scope
     case undefined:
       throw invalidObject(path.join('.'), line);
     default:
-      throw new SqlError(208, `Invalid object name '${path.join('.')}'.`, { line, scope: 'scope' });
+      throw sqlError(208, [path.join('.')], { line });
   }
 }
 
@@ -144,11 +139,7 @@ export function bindView(view: ModuleDefinition, environment: Environment): Boun
   if (query === null) throw invalidObject(view.name);
   const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
   if (bound.columns.length < view.columns.length) {
-    throw new SqlError(
-      4502,
-      `View or function '${view.schema}.${view.name}' has more column names specified than columns defined.`,
-      { scope: 'scope' },
-    );
+    throw sqlError(4502, [view.schema, view.name]);
   }
   return { ...bound, columns: bound.columns.slice(0, view.columns.length) };
 }
@@ -228,20 +219,11 @@ function addDerived(
 ): string {
   const pg = environment.aliases.next();
   if (names.length > 0 && names.length !== bound.columns.length) {
-    const [number, word] = names.length < bound.columns.length ? [8158, 'more'] : [8159, 'fewer'];
-    throw new SqlError(number, `'${name}' has ${word} columns than were specified in the column list.`, {
-      line,
-      scope: 'scope',
-    });
+    throw sqlError(names.length < bound.columns.length ? 8158 : 8159, [name], { line });
   }
   const columns = bound.columns.map((column, index): SourceColumn => {
     const columnName = names[index] ?? column.name;
-    if (columnName === '')
-      throw new SqlError(8155, `No column name was specified for column ${index + 1} of '${name}'.`, {
-        state: 2,
-        line,
-        scope: 'scope',
-      });
+    if (columnName === '') throw sqlError(8155, [index + 1, name], { line });
     return {
       name: columnName,
       sql: `${pg}.o${index + 1}`,
@@ -254,11 +236,7 @@ function addDerived(
   const seen = new Set<string>();
   for (const column of columns) {
     const key = column.name.toLowerCase();
-    if (seen.has(key))
-      throw new SqlError(8156, `The column '${column.name}' was specified multiple times for '${name}'.`, {
-        line,
-        scope: 'scope',
-      });
+    if (seen.has(key)) throw sqlError(8156, [column.name, name], { line });
     seen.add(key);
   }
   scope.sources.push({ name, path, pg, columns, table: null });
@@ -310,14 +288,7 @@ function bindFunction(
   const { parameters, returns } = environment.syntax(object);
   if (returns?.kind !== 'inline') throw invalidObject(path.join('.'), line);
   if (args.length !== parameters.length) {
-    const few = args.length < parameters.length;
-    throw new SqlError(
-      few ? 313 : 8144,
-      few
-        ? `An insufficient number of arguments were supplied for the procedure or function ${path.join('.')}.`
-        : `Procedure or function ${path.join('.')} has too many arguments specified.`,
-      { state: 3, line, scope: 'scope' },
-    );
+    throw sqlError(args.length < parameters.length ? 313 : 8144, [path.join('.')], { state: 3, line });
   }
   const types = new Map(parameters.map((parameter) => [parameter.name, resolveType(environment, parameter.type)]));
   const bound = bindQuery(returns.query, null, { ...environment, variables: types, tables: new Map() });

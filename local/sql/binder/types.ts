@@ -1,4 +1,4 @@
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type SqlType } from '../session';
 
 export type Family = 'string' | 'integer' | 'decimal' | 'float' | 'temporal' | 'binary' | 'guid';
@@ -202,15 +202,10 @@ export function checkImplicit(from: SqlType, to: SqlType, line?: number): void {
   const [a, b] = [familyOf(from), familyOf(to)];
   if (a === b && a !== 'temporal') return;
   const clash = (): never => {
-    throw new SqlError(206, `Operand type clash: ${typeName(from)} is incompatible with ${typeName(to)}`, {
-      state: 2,
-      line,
-      scope: 'scope',
-    });
+    throw sqlError(206, [typeName(from), typeName(to)], { line });
   };
   const demandsConvert = (): never => {
-    const what = `Implicit conversion from data type ${typeName(from)} to ${typeName(to)} is not allowed. Use the CONVERT function to run this query.`;
-    throw new SqlError(257, what, { state: 3, line, scope: 'scope' });
+    throw sqlError(257, [typeName(from), typeName(to)], { line });
   };
   if (a === 'temporal' && b === 'temporal') {
     if ((from.name === 'date' && to.name === 'time') || (from.name === 'time' && to.name === 'date')) clash();

@@ -2,7 +2,7 @@ import { bindCondition, type Environment } from '../binder/environment';
 import { resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
 import { lengthOf } from '../binder/types';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { type AlterTableAction, type ColumnDefinition as ColumnSyntax } from '../parser/ast';
 import { parseConditionText } from '../parser/parser';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
@@ -86,31 +86,17 @@ function refuseDependents(
   const [first] = found;
   if (first === undefined) return;
   const message = `ALTER TABLE ${action} COLUMN ${column} failed because one or more objects access this column.`;
-  throw new SqlError(5074, `The ${first.kind} '${first.name}' is dependent on column '${column}'.`, {
-    line,
-    followedBy: { number: 4922, message, state: 9 },
-  });
+  throw sqlError(5074, [first.kind, first.name, column], { line, followedBy: { number: 4922, message, state: 9 } });
 }
 
 function alterColumn(plan: TablePlan, syntax: ColumnSyntax, line: number): void {
   const { table, environment } = plan;
-  const column = findColumn(
-    table,
-    syntax.name,
-    () =>
-      new SqlError(
-        4924,
-        `ALTER TABLE ALTER COLUMN failed because column '${syntax.name}' does not exist in table '${table.name}'.`,
-        { line },
-      ),
+  const column = findColumn(table, syntax.name, () =>
+    sqlError(4924, ['ALTER TABLE ALTER COLUMN', syntax.name, table.name], { line }),
   );
   if (syntax.type === null) throw notSupported('ALTER COLUMN to a computed column', line);
   if (column.computed !== null || column.rowversion) {
-    throw new SqlError(
-      4928,
-      `Cannot alter column '${column.name}' because it is '${column.computed === null ? 'timestamp' : 'COMPUTED'}'.`,
-      { line },
-    );
+    throw sqlError(4928, [column.name, column.computed === null ? 'timestamp' : 'COMPUTED'], { line });
   }
   const type = resolveType(environment, syntax.type);
   const nullable = syntax.nullable ?? (column.identity === null ? true : false);
@@ -153,18 +139,11 @@ function columnOption(
   action: Extract<AlterTableAction, { kind: 'columnOption' }>,
   line: number,
 ): void {
-  const column = findColumn(
-    plan.table,
-    action.column,
-    () =>
-      new SqlError(
-        4924,
-        `ALTER TABLE ALTER COLUMN failed because column '${action.column}' does not exist in table '${plan.table.name}'.`,
-        { line },
-      ),
+  const column = findColumn(plan.table, action.column, () =>
+    sqlError(4924, ['ALTER TABLE ALTER COLUMN', action.column, plan.table.name], { line }),
   );
   if (action.option === 'PERSISTED') {
-    if (column.computed === null) throw new SqlError(4924, `Column '${action.column}' is not computed.`, { line });
+    if (column.computed === null) throw notSupported('PERSISTED for a column that is not computed', line);
     column.computed = { ...column.computed, persisted: action.add };
   } else if (action.option === 'ROWGUIDCOL') column.rowguid = action.add;
   else column.sparse = action.add;
@@ -175,20 +154,12 @@ function dropColumn(plan: TablePlan, name: string, ifExists: boolean, line: numb
   const column = table.columns.find((candidate) => same(candidate.name, name));
   if (column === undefined) {
     if (ifExists) return;
-    throw new SqlError(
-      4924,
-      `ALTER TABLE DROP COLUMN failed because column '${name}' does not exist in table '${table.name}'.`,
-      { line },
-    );
+    throw sqlError(4924, ['ALTER TABLE DROP COLUMN', name, table.name], { line });
   }
   const references = table.referencedBy.length > 0 ? dependents(table, column) : dependents(table, column);
   refuseDependents(references, column.name, 'DROP', line);
   if (table.columns.length === 1) {
-    throw new SqlError(
-      4923,
-      `ALTER TABLE DROP COLUMN failed because '${column.name}' is the only data column in table '${table.name}'. A table must have at least one data column.`,
-      { line },
-    );
+    throw sqlError(4923, [column.name, table.name], { line });
   }
   table.columns.splice(table.columns.indexOf(column), 1);
   if (column.computed === null) plan.sql.push(`ALTER TABLE ${table.physical} DROP COLUMN c${column.id}`);
@@ -217,15 +188,14 @@ function dropConstraint(plan: TablePlan, name: string, ifExists: boolean, line: 
   const key = table.indexes.find((index) => index.constraintId !== null && same(index.name, name));
   if (key?.constraintId == null) {
     if (ifExists) return;
-    throw new SqlError(3728, `'${name}' is not a constraint.`, { line, followedBy: follows });
+    throw sqlError(3728, [name], { line, followedBy: follows });
   }
   const [reference] = table.referencedBy;
   if (reference !== undefined && key.primary) {
-    throw new SqlError(
-      3725,
-      `The constraint '${key.name}' is being referenced by table '${referencing(plan.environment, reference.tableId)}', foreign key constraint '${reference.name}'.`,
-      { state: 0, line, followedBy: follows },
-    );
+    throw sqlError(3725, [key.name, referencing(plan.environment, reference.tableId), reference.name], {
+      line,
+      followedBy: follows,
+    });
   }
   table.indexes.splice(table.indexes.indexOf(key), 1);
   plan.sql.push(...dropIndexSql(table, key.id));
@@ -252,8 +222,7 @@ function constraintState(
     action.names.length === 0 || action.names.some((wanted) => same(wanted, name));
   for (const wanted of action.names) {
     if ([...table.checks, ...table.foreignKeys].some((item) => same(item.name, wanted))) continue;
-    throw new SqlError(4917, `Constraint '${wanted}' does not exist.`, {
-      state: 0,
+    throw sqlError(4917, [wanted], {
       line,
       followedBy: {
         number: 4916,
@@ -299,10 +268,7 @@ export function triggerState(plan: TablePlan, names: readonly string[], enabled:
   const { table } = plan;
   for (const name of names) {
     if (table.triggers.some((trigger) => same(trigger.name, name))) continue;
-    throw new SqlError(4920, `ALTER TABLE failed because trigger '${name}' on table '${table.name}' does not exist.`, {
-      state: 0,
-      line,
-    });
+    throw sqlError(4920, [name, table.name], { line });
   }
   const ids = table.triggers
     .filter((trigger) => names.length === 0 || names.some((name) => same(name, trigger.name)))

@@ -1,7 +1,7 @@
 import { bindExpression, resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
 import { familyOf } from '../binder/types';
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type ColumnDefinition as ColumnSyntax, type ConstraintClause, type TableBody } from '../parser/ast';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
 import { blankColumn, columnType, couldNotCreate, qualified, tableScope, type TablePlan } from './table-plan';
@@ -28,11 +28,7 @@ function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void
   const { table, environment } = plan;
   const { line, name } = syntax;
   if (table.columns.some((column) => same(column.name, name))) {
-    throw new SqlError(
-      2705,
-      `Column names in each table must be unique. Column name '${name}' in table '${qualified(table)}' is specified more than once.`,
-      { state: 3, line, scope: 'scope' },
-    );
+    throw sqlError(2705, [name, qualified(table)], { line });
   }
   const inPrimaryKey = body.constraints.some(
     (constraint) =>
@@ -60,11 +56,7 @@ function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void
     syntax.type.rowversion ||
     (alias?.kind === 'type' && !alias.nullable && syntax.nullable === null);
   if (inPrimaryKey && syntax.nullable === true) {
-    throw new SqlError(8111, `Cannot define PRIMARY KEY constraint on nullable column in table '${table.name}'.`, {
-      line,
-      scope: 'scope',
-      followedBy: couldNotCreate,
-    });
+    throw sqlError(8111, [table.name], { line, followedBy: couldNotCreate });
   }
   const column: ColumnDefinition = {
     ...blankColumn(id, name, type),
@@ -87,19 +79,11 @@ function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void
 function checkIdentity(column: ColumnDefinition, table: TableDefinition, line: number): void {
   if (column.identity === null) return;
   if (table.columns.some((other) => other.identity !== null)) {
-    throw new SqlError(
-      2744,
-      `Multiple identity columns specified for table '${table.name}'. Only one identity column per table is allowed.`,
-      { state: 2, line, scope: 'scope' },
-    );
+    throw sqlError(2744, [table.name], { line });
   }
   const whole = familyOf(column.type) === 'integer' && column.type.name !== 'bit';
   if (!whole && !('precision' in column.type && column.type.scale === 0)) {
-    throw new SqlError(
-      2749,
-      `Identity column '${column.name}' must be of data type int, bigint, smallint, tinyint, or decimal or numeric with a scale of 0, unencrypted, and constrained to be nonnullable.`,
-      { state: 2, line, scope: 'scope' },
-    );
+    throw sqlError(2749, [column.name], { line });
   }
 }
 

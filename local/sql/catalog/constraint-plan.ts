@@ -3,7 +3,7 @@ import { emptyScope, same } from '../binder/scope';
 import { convertForColumn } from '../emitter/convert';
 import { pgType, type Typed } from '../emitter/typed';
 import { familyOf } from '../binder/types';
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type ConstraintClause } from '../parser/ast';
 import { type ColumnDefinition, type IndexDefinition, type TableDefinition } from './definitions';
 import {
@@ -28,11 +28,7 @@ export function addDefault(
   const typed: Typed = bindExpression(clause.expression, emptyScope(), environment);
   const sql = convertForColumn(typed, column.type, qualified(table), column.name, clause.line);
   if (table.defaults.some((existing) => existing.columnId === column.id)) {
-    throw new SqlError(1781, 'Column already has a DEFAULT bound to it.', {
-      line: clause.line,
-      scope: 'scope',
-      followedBy: couldNotCreate,
-    });
+    throw sqlError(1781, [], { line: clause.line, followedBy: couldNotCreate });
   }
   const id = plan.nextId();
   const name = clause.name ?? systemName('DF', [table.name, column.name], id);
@@ -46,15 +42,8 @@ export function addConstraint(plan: TablePlan, clause: ConstraintClause, check: 
   const { table } = plan;
   switch (clause.kind) {
     case 'default': {
-      const column = findColumn(
-        table,
-        clause.column,
-        () =>
-          new SqlError(
-            1752,
-            `Column '${clause.column}' in table '${table.name}' is invalid for creating a default constraint.`,
-            { state: 0, line: clause.line, scope: 'scope', followedBy: couldNotCreate },
-          ),
+      const column = findColumn(table, clause.column, () =>
+        sqlError(1752, [clause.column, table.name], { line: clause.line, followedBy: couldNotCreate }),
       );
       const sql = addDefault(plan, clause, column);
       if (clause.withValues)
@@ -97,33 +86,15 @@ function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key'
   const { table } = plan;
   const { line } = clause;
   if (clause.primary && table.indexes.some((index) => index.primary)) {
-    throw new SqlError(1779, `Table '${table.name}' already has a primary key defined on it.`, {
-      state: 0,
-      line,
-      scope: 'scope',
-      followedBy: couldNotCreate,
-    });
+    throw sqlError(1779, [table.name], { line, followedBy: couldNotCreate });
   }
   const columns = clause.columns.map((key) => ({
-    column: findColumn(
-      table,
-      key.name,
-      () =>
-        new SqlError(1911, `Column name '${key.name}' does not exist in the target table or view.`, {
-          line,
-          scope: 'scope',
-          followedBy: couldNotCreate,
-        }),
-    ),
+    column: findColumn(table, key.name, () => sqlError(1911, [key.name], { line, followedBy: couldNotCreate })),
     descending: key.descending,
   }));
   for (const { column } of columns) {
     if (clause.primary && column.nullable) {
-      throw new SqlError(8111, `Cannot define PRIMARY KEY constraint on nullable column in table '${table.name}'.`, {
-        line,
-        scope: 'scope',
-        followedBy: couldNotCreate,
-      });
+      throw sqlError(8111, [table.name], { line, followedBy: couldNotCreate });
     }
   }
   const id = plan.nextId();
@@ -155,50 +126,22 @@ function addForeignKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind
   const target = own ? table : environment.find(clause.references, line);
   const name = clause.name ?? systemName('FK', [table.name, clause.columns[0] ?? ''], id);
   if (target?.kind !== 'table') {
-    throw new SqlError(1767, `Foreign key '${name}' references invalid table '${clause.references.join('.')}'.`, {
-      state: 0,
-      line,
-      scope: 'scope',
-      followedBy: couldNotCreate,
-    });
+    throw sqlError(1767, [name, clause.references.join('.')], { line, followedBy: couldNotCreate });
   }
   const columns = clause.columns.map((column) =>
-    findColumn(
-      table,
-      column,
-      () =>
-        new SqlError(
-          1769,
-          `Foreign key '${name}' references invalid column '${column}' in referencing table '${table.name}'.`,
-          { line, scope: 'scope', followedBy: couldNotCreate },
-        ),
-    ),
+    findColumn(table, column, () => sqlError(1769, [name, column, table.name], { line, followedBy: couldNotCreate })),
   );
   const primary = target.indexes.find((index) => index.primary);
   const referenced =
     clause.referenced.length > 0
       ? clause.referenced.map((column) =>
-          findColumn(
-            target,
-            column,
-            () =>
-              new SqlError(
-                1770,
-                `Foreign key '${name}' references invalid column '${column}' in referenced table '${target.name}'.`,
-                { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
-              ),
+          findColumn(target, column, () =>
+            sqlError(1770, [name, column, target.name], { line, followedBy: couldNotCreate }),
           ),
         )
       : (primary?.columns ?? []).map((key) =>
-          findColumn(
-            target,
-            target.columns.find((column) => column.id === key.id)?.name ?? '',
-            () =>
-              new SqlError(
-                1773,
-                `Foreign key '${name}' has implicit reference to object '${clause.references.join('.')}' which does not have a primary key defined on it.`,
-                { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
-              ),
+          findColumn(target, target.columns.find((column) => column.id === key.id)?.name ?? '', () =>
+            sqlError(1773, [name, clause.references.join('.')], { line, followedBy: couldNotCreate }),
           ),
         );
   checkForeignKey(name, columns, referenced, table, target, line);
@@ -237,11 +180,7 @@ function checkForeignKey(
   line: number,
 ): void {
   if (columns.length !== referenced.length) {
-    throw new SqlError(
-      8139,
-      `Number of referencing columns in foreign key differs from number of referenced columns, table '${table.name}'.`,
-      { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
-    );
+    throw sqlError(8139, [table.name], { line, followedBy: couldNotCreate });
   }
   const wanted = referenced
     .map((column) => column.id)
@@ -257,22 +196,17 @@ function checkForeignKey(
         .join() === wanted,
   );
   if (key === undefined) {
-    throw new SqlError(
-      1776,
-      `There are no primary or candidate keys in the referenced table '${qualified(target)}' that match the referencing column list in the foreign key '${name}'.`,
-      { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
-    );
+    throw sqlError(1776, [qualified(target), name], { line, followedBy: couldNotCreate });
   }
   columns.forEach((column, index) => {
     const other = referenced[index];
     const text = (one: ColumnDefinition): string =>
       familyOf(one.type) === 'string' ? JSON.stringify({ ...one.type }) : pgType(one.type);
     if (other !== undefined && text(other) !== text(column)) {
-      throw new SqlError(
-        1778,
-        `Column '${qualified(target)}.${other.name}' is not the same data type as referencing column '${table.name}.${column.name}' in foreign key '${name}'.`,
-        { state: 0, line, scope: 'scope', followedBy: couldNotCreate },
-      );
+      throw sqlError(1778, [qualified(target), other.name, table.name, column.name, name], {
+        line,
+        followedBy: couldNotCreate,
+      });
     }
   });
 }

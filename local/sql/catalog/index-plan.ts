@@ -2,7 +2,7 @@ import { bindCondition, type Environment } from '../binder/environment';
 import { same } from '../binder/scope';
 import { columnsOf } from '../binder/sources';
 import { familyOf, lengthOf } from '../binder/types';
-import { SqlError } from '../errors';
+import { type SqlError, sqlError } from '../errors';
 import { type IndexClause } from '../parser/ast';
 import { type IndexDefinition, type TableDefinition } from './definitions';
 import { findColumn, qualified, refuseFunctions, relation, tableScope, type TablePlan } from './table-plan';
@@ -10,21 +10,11 @@ import { findColumn, qualified, refuseFunctions, relation, tableScope, type Tabl
 export function addIndex(plan: TablePlan, clause: IndexClause): void {
   const { table, environment } = plan;
   const { line } = clause;
-  if (clause.ignoreDuplicates)
-    throw new SqlError(
-      49999,
-      'The local SQL stand-in does not support IGNORE_DUP_KEY = ON. SQL Server may; see local/sql/README.md.',
-      { line, scope: 'batch' },
-    );
+  if (clause.ignoreDuplicates) throw sqlError(49999, [], { line });
   if (table.indexes.some((index) => same(index.name, clause.name))) {
-    throw new SqlError(
-      1913,
-      `The operation failed because an index or statistics with name '${clause.name}' already exists on table '${qualified(table)}'.`,
-      { line },
-    );
+    throw sqlError(1913, [clause.name, qualified(table)], { line });
   }
-  const missing = (name: string) => (): SqlError =>
-    new SqlError(1911, `Column name '${name}' does not exist in the target table or view.`, { line });
+  const missing = (name: string) => (): SqlError => sqlError(1911, [name], { line, scope: 'statement' });
   const index: IndexDefinition = {
     id: table.nextIndexId++,
     name: clause.name,
@@ -68,11 +58,7 @@ export function indexSql(
       ['text', 'ntext', 'image', 'xml'].includes(column.type.name) ||
       (lengthOf(column.type) === 'max' && 'length' in column.type)
     ) {
-      throw new SqlError(
-        1919,
-        `Column '${column.name}' in table '${qualified(table)}' is of a type that is invalid for use as a key column in an index.`,
-        { line },
-      );
+      throw sqlError(1919, [column.name, qualified(table)], { line });
     }
     const order = descending ? ' DESC NULLS LAST' : ' ASC NULLS FIRST';
     const plain = column.computed === null ? `c${id}` : `(${typed.sql})`;
@@ -114,9 +100,5 @@ export function indexSql(
 export function checkClustered(table: TableDefinition, index: IndexDefinition, line: number): void {
   const other = table.indexes.find((candidate) => candidate.clustered);
   if (!index.clustered || other === undefined) return;
-  throw new SqlError(
-    1902,
-    `Cannot create more than one clustered index on table '${qualified(table)}'. Drop the existing clustered index '${other.name}' before creating another.`,
-    { state: 3, line, scope: 'scope' },
-  );
+  throw sqlError(1902, [qualified(table), other.name], { line });
 }

@@ -2,7 +2,7 @@ import { bindExpression, bindQuery, resolveType, type Environment } from '../bin
 import { emptyScope, same } from '../binder/scope';
 import { convert } from '../emitter/convert';
 import { quote } from '../emitter/typed';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { type ModuleDefinition } from '../parser/ast';
 import { type ColumnDefinition, type ObjectDefinition } from './definitions';
 import { blankColumn } from './table-plan';
@@ -33,12 +33,10 @@ export function planModule(request: ModuleRequest, environment: Environment): st
   const name = definition.path.at(-1) ?? '';
   const full = `${schema.name}.${name}`;
   const fits = existing !== null && kinds[definition.kind].some((kind) => kind === existing.kind);
-  if (existing === null && mode === 'alter')
-    throw new SqlError(208, `Invalid object name '${definition.path.join('.')}'.`, { state: 6, line, scope: 'scope' });
-  if (existing !== null && mode === 'create')
-    throw new SqlError(2714, `There is already an object named '${name}' in the database.`, { state: 3, line });
+  if (existing === null && mode === 'alter') throw sqlError(208, [definition.path.join('.')], { state: 6, line });
+  if (existing !== null && mode === 'create') throw sqlError(2714, [name], { state: 3, line });
   if (existing !== null && !fits) {
-    throw new SqlError(2010, `Cannot perform alter on '${full}' because it is an incompatible object type.`, { line });
+    throw sqlError(2010, [full], { line });
   }
   // SQL Server keeps the batch's text, comments before it included, and always as CREATE.
   const source = quote(
@@ -69,12 +67,7 @@ function objectType(definition: ModuleDefinition): string {
 function triggerTable(path: readonly string[], trigger: string, environment: Environment, line: number): number {
   const table = environment.find(path, line);
   if (table?.kind === 'table' || table?.kind === 'view') return table.id;
-  throw new SqlError(8197, `The object '${path.join('.')}' does not exist or is invalid for this operation.`, {
-    state: 4,
-    line,
-    scope: 'scope',
-    procedure: trigger.split('.')[1],
-  });
+  throw sqlError(8197, [path.join('.')], { line, procedure: trigger.split('.')[1] });
 }
 
 function moduleInfo(definition: ModuleDefinition, environment: Environment, line: number): object {
@@ -88,9 +81,7 @@ function moduleInfo(definition: ModuleDefinition, environment: Environment, line
     case 'view': {
       if (definition.view === null) return { columns: [] };
       if (JSON.stringify(definition.view).includes('"path":["#')) {
-        const what =
-          "Views or functions are not allowed on temporary tables. Table names that begin with '#' denote temporary tables.";
-        throw new SqlError(4508, what, { line, scope: 'scope' });
+        throw sqlError(4508, [], { line });
       }
       return { columns: outputColumns(definition, definition.view, environment, line) };
     }
@@ -108,28 +99,14 @@ function outputColumns(
   const view = definition.path.at(-1) ?? '';
   const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
   if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length) {
-    const fewer = definition.columns.length > bound.columns.length;
-    throw new SqlError(
-      fewer ? 8159 : 8158,
-      `'${view}' has ${fewer ? 'fewer' : 'more'} columns than were specified in the column list.`,
-      { line, scope: 'scope' },
-    );
+    throw sqlError(definition.columns.length > bound.columns.length ? 8159 : 8158, [view], { line });
   }
   const seen: string[] = [];
   return bound.columns.map((column, index) => {
     const name = definition.columns[index] ?? column.name;
-    if (name === '')
-      throw new SqlError(
-        4511,
-        `Create View or Function failed because no column name was specified for column ${index + 1}.`,
-        { line, scope: 'scope' },
-      );
+    if (name === '') throw sqlError(4511, [index + 1], { line });
     if (seen.some((other) => same(other, name))) {
-      throw new SqlError(
-        4506,
-        `Column names in each view or function must be unique. Column name '${name}' in view or function '${view}' is specified more than once.`,
-        { line, scope: 'scope' },
-      );
+      throw sqlError(4506, [name, view], { line });
     }
     seen.push(name);
     return { ...blankColumn(index + 1, name, column.type), nullable: column.nullable };

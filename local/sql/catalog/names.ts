@@ -1,4 +1,4 @@
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type Path } from '../parser/ast';
 import { type ObjectDefinition } from './definitions';
 import { readDefinition } from './read';
@@ -72,11 +72,7 @@ export function createNames(deps: NamesDeps): Names {
       database === deps.databaseName.toLowerCase() ||
       (database === 'tempdb' && name.startsWith('#'));
     if (!own || path.length > 3) {
-      throw new SqlError(
-        40515,
-        `Reference to database and/or server name in '${path.join('.')}' is not supported in this version of SQL Server.`,
-        { line, scope: 'scope' },
-      );
+      throw sqlError(40515, [path.join('.')], { line });
     }
     const schema = path.at(-2) ?? '';
     return { space, schema: schema === '' || name.startsWith('#') ? 'dbo' : schema, name };

@@ -1,7 +1,7 @@
 import { resolveType, type Environment } from '../binder/environment';
 import { same } from '../binder/scope';
 import { quote } from '../emitter/typed';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { type SequenceOptions, type StatementBody } from '../parser/ast';
 import { type SqlType } from '../session';
 import { type ObjectDefinition } from './definitions';
@@ -96,11 +96,7 @@ function transfer(
 ): string[] {
   const { object, databaseId } = context;
   const schemaId = `tsql.schema_id(${databaseId}, ${quote(statement.schema)})`;
-  if (object === null)
-    throw new SqlError(
-      15151,
-      `Cannot find the object '${statement.path.at(-1) ?? ''}', because it does not exist or you do not have permission.`,
-    );
+  if (object === null) throw sqlError(15151, ['find', 'object', statement.path.at(-1) ?? '']);
   return [
     failWhen(
       `${schemaId} IS NULL`,
@@ -136,8 +132,7 @@ function createSequence(
   const type: SqlType = statement.type === null ? { name: 'bigint' } : resolveType(context.environment, statement.type);
   const [low = '', high = ''] = bounds[type.name] ?? bounds.bigint ?? [];
   const increment = options.increment ?? '1';
-  if (increment === '0')
-    throw new SqlError(11700, `The increment for sequence object '${statement.path.join('.')}' cannot be zero.`);
+  if (increment === '0') throw sqlError(11700, [statement.path.join('.')]);
   const minimum = options.minimum ?? low;
   const maximum = options.maximum ?? high;
   const start = options.start ?? (increment.startsWith('-') ? maximum : minimum);
@@ -157,11 +152,7 @@ function alterSequence(
 ): string[] {
   const { object } = context;
   const { options } = statement;
-  if (object?.kind !== 'sequence')
-    throw new SqlError(
-      15151,
-      `Cannot alter the sequence '${statement.path.join('.')}', because it does not exist or you do not have permission.`,
-    );
+  if (object?.kind !== 'sequence') throw sqlError(15151, ['alter', 'sequence', statement.path.join('.')]);
   const clauses: string[] = [];
   if (options.increment !== undefined) clauses.push(`INCREMENT ${options.increment}`);
   if (options.minimum != null) clauses.push(`MINVALUE ${options.minimum}`);
@@ -270,11 +261,7 @@ function permission(
   const onObject = statement.class === 'OBJECT';
   let major = '0';
   if (onObject) {
-    if (context.object === null)
-      throw new SqlError(
-        15151,
-        `Cannot find the object '${name}', because it does not exist or you do not have permission.`,
-      );
+    if (context.object === null) throw sqlError(15151, ['find', 'object', name]);
     major = String(context.object.id);
   } else if (statement.class === 'SCHEMA') major = `tsql.schema_id(${databaseId}, ${quote(name)})`;
   else if (!same(statement.class, 'DATABASE')) throw notSupported(`permissions on ${statement.class}`);

@@ -1,4 +1,4 @@
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type SqlType } from '../session';
 import { checkImplicit, familyOf, isWide, lengthOf, typeName } from '../binder/types';
 import { pgType, plain, quote, type Typed } from './typed';
@@ -34,8 +34,7 @@ function checkExplicit(from: SqlType, to: SqlType, line?: number): void {
     (a === 'float' && to.name === 'image') ||
     (a === 'binary' && b === 'float');
   if (!impossible) return;
-  const what = `Explicit conversion from data type ${typeName(from)} to ${typeName(to)} is not allowed.`;
-  throw new SqlError(529, what, { state: 2, line, scope: 'scope' });
+  throw sqlError(529, [typeName(from), typeName(to)], { line });
 }
 
 type Converter = (value: Typed, to: SqlType, options: ConvertOptions) => string;

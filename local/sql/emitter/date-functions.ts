@@ -1,4 +1,4 @@
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { bigint, datetime, familyOf, int, nvarchar } from '../binder/types';
 import { type SqlType } from '../session';
 import { argument, defined, value, type BuiltIn, type Call } from './built-in';
@@ -57,11 +57,7 @@ export const takesDatePart = new Set(['DATEADD', 'DATEDIFF', 'DATEDIFF_BIG', 'DA
 export function datePart(word: string, functionName: string, line: number): string {
   const part = parts[word.toUpperCase()];
   if (part !== undefined) return part;
-  throw new SqlError(155, `'${word}' is not a recognized ${functionName.toLowerCase()} option.`, {
-    severity: 15,
-    line,
-    scope: 'scope',
-  });
+  throw sqlError(155, [word, functionName.toLowerCase()], { line });
 }
 
 function createDateFunctions(): Record<string, BuiltIn> {

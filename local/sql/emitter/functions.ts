@@ -1,4 +1,4 @@
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import {
   bigint,
   commonType,
@@ -354,21 +354,13 @@ export function emitBuiltIn(call: Call): Typed {
   const builtIn = functions.get(call.name.toUpperCase());
   const { line } = call;
   if (builtIn === undefined) {
-    throw new SqlError(195, `'${call.name}' is not a recognized built-in function name.`, {
-      severity: 15,
-      state: 10,
-      line,
-      scope: 'scope',
-    });
+    throw sqlError(195, [call.name, 'built-in function name'], { state: 10, line });
   }
   const { min, max } = builtIn;
   const count = call.args.length;
   if (count >= min && count <= max) return builtIn.emit(call);
-  const what =
-    min === max
-      ? `The ${call.name.toLowerCase()} function requires ${min} argument(s).`
-      : `The ${call.name.toLowerCase()} function requires ${min} to ${max} arguments.`;
-  throw new SqlError(min === max ? 174 : 189, what, { severity: 15, line, scope: 'scope' });
+  const name = call.name.toLowerCase();
+  throw min === max ? sqlError(174, [name, min], { line }) : sqlError(189, [name, min, max], { line });
 }
 
 /** @@ variables, which are functions in all but name. */

@@ -5,7 +5,7 @@ import { bindInsert } from '../binder/insert';
 import { type BoundChange } from '../binder/change';
 import { familyOf } from '../binder/types';
 import { type TableDefinition } from '../catalog/definitions';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { type DmlStatement } from '../parser/ast';
 import { describeColumns, withLocks } from './queries';
@@ -95,18 +95,10 @@ function withIdentity(
   const explicit = columns?.some((column) => column.toLowerCase() === identity.name.toLowerCase()) === true;
   const on = runtime.state.identityInsert === table.id;
   if (explicit && !on) {
-    throw new SqlError(
-      544,
-      `Cannot insert explicit value for identity column in table '${table.name}' when IDENTITY_INSERT is set to OFF.`,
-      { line },
-    );
+    throw sqlError(544, [table.name], { line });
   }
   if (!explicit && on) {
-    throw new SqlError(
-      545,
-      `Explicit value must be specified for identity column in table '${table.name}' either when IDENTITY_INSERT is set to ON or when a replication user is inserting into a NOT FOR REPLICATION identity column.`,
-      { line },
-    );
+    throw sqlError(545, [table.name], { line });
   }
   return compiled;
 }

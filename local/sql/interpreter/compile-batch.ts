@@ -1,7 +1,7 @@
 import { bindCondition, bindExpression, resolveType, type Environment, tableTypeBody } from '../binder/environment';
 import { emptyScope } from '../binder/scope';
 import { type TableDefinition } from '../catalog/definitions';
-import { SqlError, undeclaredVariable } from '../errors';
+import { SqlError, undeclaredVariable, sqlError } from '../errors';
 import { type Condition, type Expression, type Statement } from '../parser/ast';
 import { parseTableBodyText } from '../parser/parser';
 import { type SqlType } from '../session';
@@ -40,17 +40,10 @@ function checkPlaces(statements: readonly Statement[]): void {
     if (statement.kind === 'createModule' && (index > 0 || statements.length > 1)) {
       const { mode, definition } = statement;
       const verb = definition.kind === 'procedure' || mode === 'createOrAlter' ? 'CREATE/ALTER' : mode.toUpperCase();
-      throw new SqlError(
-        111,
-        `'${verb} ${definition.kind.toUpperCase()}' must be the first statement in a query batch.`,
-        { severity: 15, line: statement.line },
-      );
+      throw sqlError(111, [`${verb} ${definition.kind.toUpperCase()}`], { line: statement.line });
     }
     if (statement.kind === 'createSchema' && index > 0) {
-      throw new SqlError(111, "'CREATE SCHEMA' must be the first statement in a query batch.", {
-        severity: 15,
-        line: statement.line,
-      });
+      throw sqlError(111, ['CREATE SCHEMA'], { line: statement.line });
     }
     for (const inner of nestedOf(statement)) checkNested(inner);
   });
@@ -58,13 +51,10 @@ function checkPlaces(statements: readonly Statement[]): void {
 
 function checkNested(statement: Statement): void {
   if (statement.kind === 'createModule') {
-    throw new SqlError(156, `Incorrect syntax near the keyword '${statement.definition.kind.toUpperCase()}'.`, {
-      severity: 15,
-      line: statement.line,
-    });
+    throw sqlError(156, [statement.definition.kind.toUpperCase()], { line: statement.line });
   }
   if (statement.kind === 'createSchema') {
-    throw new SqlError(156, "Incorrect syntax near the keyword 'SCHEMA'.", { severity: 15, line: statement.line });
+    throw sqlError(156, ['SCHEMA'], { line: statement.line });
   }
   for (const inner of nestedOf(statement)) checkNested(inner);
 }
@@ -106,28 +96,16 @@ export function checkFunctionBody(statements: readonly Statement[]): void {
     const returnsRows =
       statement.kind === 'query' &&
       !(statement.query.body.kind === 'select' && statement.query.body.items.every((item) => item.kind === 'assign'));
-    if (returnsRows)
-      throw new SqlError(444, 'Select statements included within a function cannot return data to a client.', {
-        state: 2,
-        line: statement.line,
-      });
+    if (returnsRows) throw sqlError(444, [], { line: statement.line });
     if (statement.kind !== 'query' && sideEffects.has(statement.kind)) {
-      throw new SqlError(
-        443,
-        `Invalid use of a side-effecting operator '${statement.kind.toUpperCase()}' within a function.`,
-        { state: 14, line: statement.line },
-      );
+      throw sqlError(443, [statement.kind.toUpperCase()], { line: statement.line });
     }
     nestedOf(statement).forEach(walk);
   };
   statements.forEach(walk);
   const last = statements.at(-1);
   const end = last?.kind === 'block' ? last.body.at(-1) : last;
-  if (end?.kind !== 'return')
-    throw new SqlError(455, 'The last statement included within a function must be a return statement.', {
-      state: 2,
-      line: end?.line ?? 1,
-    });
+  if (end?.kind !== 'return') throw sqlError(455, [], { line: end?.line ?? 1 });
 }
 
 function checkLabels(statements: readonly Statement[]): void {
@@ -137,32 +115,20 @@ function checkLabels(statements: readonly Statement[]): void {
     if (statement.kind === 'label') {
       const key = statement.label.toLowerCase();
       if (labels.has(key)) {
-        throw new SqlError(
-          132,
-          `The label '${statement.label}' has already been declared. Label names must be unique within a query batch or stored procedure.`,
-          { severity: 15, line: statement.line },
-        );
+        throw sqlError(132, [statement.label], { line: statement.line });
       }
       labels.add(key);
     }
     if (statement.kind === 'goto') jumps.push({ label: statement.label, line: statement.line });
     if ((statement.kind === 'break' || statement.kind === 'continue') && !insideLoop) {
-      const [number, word] = statement.kind === 'break' ? [135, 'BREAK'] : [136, 'CONTINUE'];
-      throw new SqlError(number, `Cannot use a ${word} statement outside the scope of a WHILE statement.`, {
-        severity: 15,
-        line: statement.line,
-      });
+      throw sqlError(statement.kind === 'break' ? 135 : 136, [], { line: statement.line });
     }
     for (const inner of nestedOf(statement)) walk(inner, insideLoop || statement.kind === 'while');
   };
   for (const statement of statements) walk(statement, false);
   const missing = jumps.find(({ label }) => !labels.has(label.toLowerCase()));
   if (missing !== undefined) {
-    throw new SqlError(
-      133,
-      `A GOTO statement references the label '${missing.label}' but the label has not been declared.`,
-      { severity: 15, line: missing.line },
-    );
+    throw sqlError(133, [missing.label], { line: missing.line });
   }
 }
 
@@ -186,7 +152,7 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       if (deferred.has(error.number)) return;
-      throw new SqlError(error.number, error.message, { ...error.options, line: error.options.line ?? statement.line });
+      throw error.with({ line: error.options.line ?? statement.line });
     }
   };
   const expression = (node: Expression | null): Promise<void> =>
@@ -246,18 +212,12 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
       return expression(statement.value);
     case 'print':
       if (statement.value.kind === 'subquery') {
-        throw new SqlError(1046, 'Subqueries are not allowed in this context. Only scalar expressions are allowed.', {
-          severity: 15,
-          line: statement.line,
-        });
+        throw sqlError(1046, [], { line: statement.line });
       }
       return expression(statement.value);
     case 'return':
       if (statement.value !== null && runtime.frame().procedure === '') {
-        throw new SqlError(178, 'A RETURN statement with a return value cannot be used in this context.', {
-          severity: 15,
-          line: statement.line,
-        });
+        throw sqlError(178, [], { line: statement.line });
       }
       return expression(statement.value);
     case 'raiserror':
@@ -284,9 +244,4 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
   }
 }
 
-const duplicateVariable = (name: string, line: number): SqlError =>
-  new SqlError(
-    134,
-    `The variable name '${name}' has already been declared. Variable names must be unique within a query batch or stored procedure.`,
-    { severity: 15, state: 2, line },
-  );
+const duplicateVariable = (name: string, line: number): SqlError => sqlError(134, [name], { line });

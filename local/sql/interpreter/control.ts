@@ -1,5 +1,5 @@
 import { bindExpression, resolveType, tableTypeBody } from '../binder/environment';
-import { notSupported, SqlError, undeclaredVariable } from '../errors';
+import { notSupported, SqlError, undeclaredVariable, sqlError } from '../errors';
 import { bindBinary } from '../binder/expressions';
 import { emptyScope, same } from '../binder/scope';
 import { nvarchar } from '../binder/types';
@@ -55,11 +55,7 @@ export async function runControl(statement: Statement, runtime: Runtime, errors:
   const { state } = runtime;
   const { line } = statement;
   if (state.transaction.doomed && !harmless.has(statement.kind)) {
-    throw new SqlError(
-      3930,
-      'The current transaction cannot be committed and cannot support operations that write to the log file. Roll back the transaction.',
-      { scope: 'statement' },
-    );
+    throw sqlError(3930);
   }
   switch (statement.kind) {
     case 'if': {
@@ -293,8 +289,7 @@ export async function assignVariable(
 async function waitFor(mode: 'delay' | 'time', value: Expression, runtime: Runtime): Promise<void> {
   const text = (await runtime.evaluateAs(value, { name: 'varchar', length: 30 })) ?? '';
   const match = /^\s*(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.:](\d{1,3}))?)?\s*$/.exec(text);
-  if (match === null)
-    throw new SqlError(148, `Incorrect time syntax in time string '${text}' used with WAITFOR.`, { severity: 15 });
+  if (match === null) throw sqlError(148, [text]);
   const [, hours = '0', minutes = '0', seconds = '0', fraction = '0'] = match;
   let delayMs =
     ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000 + Number(fraction.padEnd(3, '0'));
@@ -326,43 +321,27 @@ export async function runTransaction(
       return;
     }
     case 'commit': {
-      if (transaction.count === 0)
-        throw new SqlError(3902, 'The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION.');
-      if (transaction.doomed)
-        throw new SqlError(
-          3930,
-          'The current transaction cannot be committed and cannot support operations that write to the log file. Roll back the transaction.',
-        );
+      if (transaction.count === 0) throw sqlError(3902);
+      if (transaction.doomed) throw sqlError(3930);
       const outermost = transaction.count === 1;
       await transaction.commit();
       if (outermost) state.sink.environment({ kind: 'commitTransaction', descriptor: transaction.descriptor });
       return;
     }
     case 'save':
-      if (transaction.count === 0)
-        throw new SqlError(628, 'Cannot issue SAVE TRANSACTION when there is no active transaction.');
-      if (transaction.doomed)
-        throw new SqlError(
-          3931,
-          'The current transaction cannot be committed and cannot be rolled back to a savepoint. Roll back the entire transaction.',
-        );
+      if (transaction.count === 0) throw sqlError(628);
+      if (transaction.doomed) throw sqlError(3931);
       await transaction.save(name, state.signal);
       return;
     case 'rollback': {
-      if (transaction.count === 0)
-        throw new SqlError(3903, 'The ROLLBACK TRANSACTION request has no corresponding BEGIN TRANSACTION.');
+      if (transaction.count === 0) throw sqlError(3903);
       const whole = name === '' || same(name, transaction.name);
-      if (!whole && transaction.doomed)
-        throw new SqlError(
-          3931,
-          'The current transaction cannot be committed and cannot be rolled back to a savepoint. Roll back the entire transaction.',
-        );
+      if (!whole && transaction.doomed) throw sqlError(3931);
       if (!whole) {
         const restore = await keepTableVariables(runtime);
         if (await transaction.rollbackTo(name, state.signal)) return restore();
       }
-      if (!whole)
-        throw new SqlError(6401, `Cannot roll back ${name}. No transaction or savepoint of that name was found.`);
+      if (!whole) throw sqlError(6401, [name]);
       await rollBack(runtime);
       return;
     }
@@ -395,11 +374,7 @@ function use(database: string, { state }: Runtime): void {
     });
     return;
   }
-  throw new SqlError(
-    40508,
-    'USE statement is not supported to switch between databases. Use a new connection to connect to a different database.',
-    { scope: 'batch' },
-  );
+  throw sqlError(40508);
 }
 
 async function raiseError(statement: Extract<Statement, { kind: 'raiserror' }>, runtime: Runtime): Promise<void> {
@@ -412,15 +387,10 @@ async function raiseError(statement: Extract<Statement, { kind: 'raiserror' }>, 
   const args: (string | null)[] = [];
   for (const arg of statement.args) args.push((await runtime.evaluate(arg)).value);
   if (['int', 'bigint', 'smallint', 'tinyint'].includes(type.name)) {
-    const what = `Error ${message ?? ''}, severity ${severity}, state ${errorState} was raised, but no message with that error number was found in sys.messages. If error is larger than 50000, make sure the user-defined message is added using sp_addmessage.`;
-    throw new SqlError(18054, what, { raised: true });
+    throw sqlError(18054, [message ?? '', severity, errorState], { raised: true });
   }
   if (severity > 18 && !statement.options.includes('LOG')) {
-    throw new SqlError(
-      2754,
-      'Error severity levels greater than 18 can only be specified by members of the sysadmin role, using the WITH LOG option.',
-      { raised: true },
-    );
+    throw sqlError(2754, [], { raised: true });
   }
   const text = formatMessage(message ?? '', args).slice(0, 2047);
   state.rowCount = 0;
@@ -438,15 +408,10 @@ async function throwError(statement: Extract<Statement, { kind: 'throw' }>, runt
   if (statement.number === null || statement.message === null || statement.state === null) {
     const caught = state.caught.at(-1);
     if (caught === undefined) {
-      throw new SqlError(
-        10704,
-        'To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW statement inside a CATCH block, or add error parameters to the THROW statement.',
-        { severity: 15, scope: 'batch' },
-      );
+      throw sqlError(10704);
     }
     const { error, line, procedure } = caught;
-    throw new SqlError(error.number, error.message, {
-      ...error.options,
+    throw error.with({
       line,
       procedure,
       raised: false,
@@ -457,11 +422,7 @@ async function throwError(statement: Extract<Statement, { kind: 'throw' }>, runt
   const message = (await runtime.evaluateAs(statement.message, nvarchar(2048))) ?? '';
   const errorState = Number(await runtime.evaluateAs(statement.state, { name: 'int' }));
   if (number < 50000) {
-    throw new SqlError(
-      35100,
-      `Error number ${number} in the THROW statement is outside the valid range. Specify an error number in the valid range of 50000 to 2147483647.`,
-      { state: 10, scope: 'batch' },
-    );
+    throw sqlError(35100, [number]);
   }
   throw new SqlError(number, message.replaceAll('%%', '%'), { state: errorState, scope: 'batch' });
 }

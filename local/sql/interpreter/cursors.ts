@@ -2,7 +2,7 @@ import { type BoundColumn } from '../binder/bound';
 import { int } from '../binder/types';
 import { convert } from '../emitter/convert';
 import { literal } from '../emitter/typed';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { type CursorDefinition, type Statement } from '../parser/ast';
 import { compileQuery, describeColumns } from './queries';
 import { type Runtime } from './runtime';
@@ -35,21 +35,20 @@ export const closeAllCursors = (state: object): boolean => cursorsOf.delete(stat
 
 function find(name: string, runtime: Runtime): OpenCursor {
   const cursor = cursors(runtime).get(name.toLowerCase());
-  if (cursor === undefined) throw new SqlError(16916, `A cursor with the name '${name}' does not exist.`, { state: 1 });
+  if (cursor === undefined) throw sqlError(16916, [name]);
   return cursor;
 }
 
 export async function declareCursor(definition: CursorDefinition, runtime: Runtime): Promise<void> {
   const key = definition.name.toLowerCase();
-  if (cursors(runtime).has(key))
-    throw new SqlError(16915, `A cursor with the name '${definition.name}' already exists.`);
+  if (cursors(runtime).has(key)) throw sqlError(16915, [definition.name]);
   const { columns } = await runtime.compile((environment) => compileQuery(definition.query, environment));
   cursors(runtime).set(key, { name: definition.name, definition, columns, rows: null, position: 0 });
 }
 
 export async function openCursor(name: string, runtime: Runtime): Promise<void> {
   const cursor = find(name, runtime);
-  if (cursor.rows !== null) throw new SqlError(16905, 'The cursor is already open.');
+  if (cursor.rows !== null) throw sqlError(16905);
   const compiled = await runtime.compile((environment) => compileQuery(cursor.definition.query, environment));
   const rows: Text[][] = [];
   await runtime.run(compiled.sql, 'OPEN', {
@@ -67,21 +66,17 @@ export async function openCursor(name: string, runtime: Runtime): Promise<void> 
 export function closeCursor(name: string, action: 'close' | 'deallocate', runtime: Runtime): void {
   const cursor = find(name, runtime);
   if (action === 'deallocate') cursors(runtime).delete(name.toLowerCase());
-  else if (cursor.rows === null) throw new SqlError(16917, 'Cursor is not open.');
+  else if (cursor.rows === null) throw sqlError(16917);
   else cursor.rows = null;
 }
 
 export async function fetchCursor(statement: Extract<Statement, { kind: 'fetch' }>, runtime: Runtime): Promise<void> {
   const { state } = runtime;
   const cursor = find(statement.name, runtime);
-  if (cursor.rows === null) throw new SqlError(16917, 'Cursor is not open.', { state: 2 });
+  if (cursor.rows === null) throw sqlError(16917, [], { state: 2 });
   const { direction } = statement;
   if (direction !== 'NEXT' && !cursor.definition.scroll) {
-    throw new SqlError(
-      16911,
-      `fetch: The fetch type ${direction.toLowerCase()} cannot be used with forward only cursors.`,
-      { state: 1 },
-    );
+    throw sqlError(16911, [direction.toLowerCase()]);
   }
   const offset = statement.offset === null ? 0 : Number((await runtime.evaluateAs(statement.offset, int)) ?? 0);
   const wanted =
@@ -96,10 +91,7 @@ export async function fetchCursor(statement: Extract<Statement, { kind: 'fetch' 
   cursor.position = Math.max(0, Math.min(cursor.rows.length + 1, wanted));
   const row = cursor.rows[cursor.position - 1];
   if (statement.into.length > 0 && statement.into.length !== cursor.columns.length) {
-    throw new SqlError(
-      16924,
-      'Cursorfetch: The number of variables declared in the INTO list must match that of selected columns.',
-    );
+    throw sqlError(16924);
   }
   state.fetchStatus = row === undefined ? -1 : 0;
   if (statement.into.length === 0) {

@@ -6,7 +6,7 @@ import { addBody } from '../catalog/column-plan';
 import { addIndex } from '../catalog/index-plan';
 import { tableInfo, type TablePlan } from '../catalog/table-plan';
 import { planModule } from '../catalog/module-plan';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, SqlError, sqlError } from '../errors';
 import { quote } from '../emitter/typed';
 import { type ModuleDefinition, type Path, type Query, type StatementBody, type TableBody } from '../parser/ast';
 import { checkFunctionBody, precompile } from './compile-batch';
@@ -26,11 +26,7 @@ async function schemaOf(path: Path, runtime: Runtime): Promise<{ id: number; nam
   const name = path.at(-2) ?? '';
   const database = path.at(-3) ?? '';
   if (database !== '' && !same(database, state.database.name)) {
-    throw new SqlError(
-      40515,
-      `Reference to database and/or server name in '${path.join('.')}' is not supported in this version of SQL Server.`,
-      { scope: 'scope' },
-    );
+    throw sqlError(40515, [path.join('.')]);
   }
   if (name === '' || same(name, 'dbo')) return { id: 1, name: 'dbo' };
   const [result] = await runtime.run(
@@ -38,10 +34,7 @@ async function schemaOf(path: Path, runtime: Runtime): Promise<{ id: number; nam
   );
   const [row] = result?.rows ?? [];
   if (row === undefined) {
-    throw new SqlError(
-      2760,
-      `The specified schema name "${name}" either does not exist or you do not have permission to use it.`,
-    );
+    throw sqlError(2760, [name]);
   }
   return { id: Number(row[0]), name: row[1] ?? name };
 }
@@ -64,8 +57,7 @@ function nameTaken(error: unknown, names: readonly string[]): unknown {
   return taken === undefined ? error : alreadyThere(taken);
 }
 
-export const alreadyThere = (name: string): SqlError =>
-  new SqlError(2714, `There is already an object named '${name}' in the database.`, { state: 6 });
+export const alreadyThere = (name: string): SqlError => sqlError(2714, [name]);
 
 /** A table's own ids: one for itself and one for each constraint. */
 const idsNeeded = (body: TableBody): number => 1 + body.constraints.length;
@@ -98,8 +90,7 @@ async function createTableFrom(
     const draft = planFor(table, schema.id, runtime, environment, ids.slice(1));
     draft.sql.push(temporary ? `CREATE TEMP TABLE t${id} ()` : `CREATE TABLE ${physical} ()`);
     addBody(draft, body);
-    if (table.columns.length === 0)
-      throw new SqlError(1709, `Table '${name}' must have at least one column.`, { scope: 'scope' });
+    if (table.columns.length === 0) throw sqlError(1709, [name]);
     return draft;
   });
   const record = `INSERT INTO catalog.objects (database_id, id, schema_id, name, type, info) VALUES (${plan.databaseId}, ${id}, ${schema.id}, ${quote(name)}, 'U', ${tableInfo(plan.table)})`;
@@ -140,12 +131,7 @@ export async function findTableOr(
 /** A copy that a plan may change: the original stays what the catalog says. */
 const draftOf = (table: TableDefinition): TableDefinition => structuredClone(table);
 
-const cannotFind = (path: Path, state = 1): SqlError =>
-  new SqlError(
-    4902,
-    `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
-    { state },
-  );
+const cannotFind = (path: Path, state = 1): SqlError => sqlError(4902, [path.join('.')], { state });
 
 export async function alterTable(statement: Of<'alterTable'>, line: number, runtime: Runtime): Promise<void> {
   const { path, action } = statement;
@@ -175,22 +161,14 @@ const saveTable = (table: TableDefinition): string => {
 function notNullWithoutValue(error: unknown, table: TableDefinition, body: TableBody): unknown {
   const column = body.columns.find((candidate) => candidate.nullable === false);
   if (!(error instanceof SqlError) || error.number !== 515 || column === undefined) return error;
-  return new SqlError(
-    4901,
-    `ALTER TABLE only allows columns to be added that can contain nulls, or have a DEFAULT definition specified, or the column being added is an identity or timestamp column, or alternatively if none of the previous conditions are satisfied the table must be empty to allow addition of this column. Column '${column.name}' cannot be added to non-empty table '${table.name}' because it does not satisfy these conditions.`,
-  );
+  return sqlError(4901, [column.name, table.name]);
 }
 
 export async function createIndex(statement: Of<'createIndex'>, line: number, runtime: Runtime): Promise<void> {
   const { path, index, dropExisting } = statement;
   const found = await runtime.find(path, line);
   if (found?.kind === 'view') throw notSupported('indexed views', line);
-  if (found?.kind !== 'table')
-    throw new SqlError(
-      1088,
-      `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
-      { state: 12 },
-    );
+  if (found?.kind !== 'table') throw sqlError(1088, [path.join('.')], { state: 12 });
   const plan = await runtime.compile((environment) => {
     const draft = planFor(draftOf(found), 0, runtime, environment, []);
     const existing = dropExisting
@@ -218,18 +196,12 @@ export async function dropIndex(statement: Of<'dropIndex'>, line: number, runtim
     const index = found?.kind === 'table' ? found.indexes.find((candidate) => same(candidate.name, name)) : undefined;
     if (found?.kind !== 'table' || index === undefined) {
       if (statement.ifExists) continue;
-      throw new SqlError(
-        3701,
-        `Cannot drop the index '${[...path, name].join('.')}', because it does not exist or you do not have permission.`,
-        { severity: 11, state: 7 },
-      );
+      throw sqlError(3701, ['index', [...path, name].join('.')], { state: 7 });
     }
     if (index.constraintId !== null) {
-      throw new SqlError(
-        3723,
-        `An explicit DROP INDEX is not allowed on index '${[...path, name].join('.')}'. It is being used for ${index.primary ? 'PRIMARY' : 'UNIQUE'} KEY constraint enforcement.`,
-        { state: index.primary ? 4 : 5 },
-      );
+      throw sqlError(3723, [[...path, name].join('.'), index.primary ? 'PRIMARY' : 'UNIQUE'], {
+        state: index.primary ? 4 : 5,
+      });
     }
     const table = draftOf(found);
     table.indexes = table.indexes.filter((candidate) => candidate.id !== index.id);
@@ -240,41 +212,19 @@ export async function dropIndex(statement: Of<'dropIndex'>, line: number, runtim
 
 export async function alterIndex(statement: Of<'alterIndex'>, line: number, runtime: Runtime): Promise<void> {
   const { name, path, action } = statement;
-  const found = await findTableOr(
-    path,
-    new SqlError(
-      1088,
-      `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
-      { state: 9 },
-    ),
-    line,
-    runtime,
-  );
+  const found = await findTableOr(path, sqlError(1088, [path.join('.')]), line, runtime);
   const index = found.indexes.find((candidate) => name === null || same(candidate.name, name));
   if (name !== null && index === undefined) {
-    throw new SqlError(7999, `Could not find any index named '${name}' for table '${path.at(-1) ?? ''}'.`, {
-      state: 9,
-    });
+    throw sqlError(7999, [name, path.at(-1) ?? '']);
   }
   if (action === 'disable') throw notSupported('ALTER INDEX ... DISABLE', line);
 }
 
 export async function truncate(statement: Of<'truncate'>, line: number, runtime: Runtime): Promise<void> {
   const { path } = statement;
-  const table = await findTableOr(
-    path,
-    new SqlError(
-      4701,
-      `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
-    ),
-    line,
-    runtime,
-  );
+  const table = await findTableOr(path, sqlError(4701, [path.join('.')]), line, runtime);
   if (table.referencedBy.some((reference) => reference.tableId !== table.id)) {
-    throw new SqlError(
-      4712,
-      `Cannot truncate table '${path.join('.')}' because it is being referenced by a FOREIGN KEY constraint.`,
-    );
+    throw sqlError(4712, [path.join('.')]);
   }
   await runtime.run(`TRUNCATE ${table.physical} RESTART IDENTITY`, 'TRUNCATE TABLE');
 }
@@ -283,17 +233,10 @@ export async function dropTable(path: Path, ifExists: boolean, line: number, run
   const found = await runtime.find(path, line);
   if (found?.kind !== 'table') {
     if (ifExists && found === null) return;
-    throw new SqlError(
-      3701,
-      `Cannot drop the table '${path.join('.')}', because it does not exist or you do not have permission.`,
-      { severity: 11, state: 5 },
-    );
+    throw sqlError(3701, ['table', path.join('.')]);
   }
   if (found.referencedBy.some((reference) => reference.tableId !== found.id)) {
-    throw new SqlError(
-      3726,
-      `Could not drop object '${path.join('.')}' because it is referenced by a FOREIGN KEY constraint.`,
-    );
+    throw sqlError(3726, [path.join('.')]);
   }
   await runtime.run(`DROP TABLE ${found.physical};${forgetObject(found.id)}`, 'DROP TABLE');
   runtime.state.transaction.catalogChanged();
@@ -320,19 +263,10 @@ export async function selectInto(query: Query, into: Path, line: number, runtime
   const body: TableBody = { columns: [], constraints: [], indexes: [] };
   compiled.columns.forEach((column, index) => {
     if (column.name === '') {
-      throw new SqlError(
-        1038,
-        'An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name. For other statements, look for empty alias names. Aliases defined as "" or [] are not allowed. Change the alias to a valid name.',
-        { severity: 15, state: 5, line },
-      );
+      throw sqlError(1038, [], { line });
     }
     const key = column.name.toLowerCase();
-    if (seen.has(key))
-      throw new SqlError(
-        2705,
-        `Column names in each table must be unique. Column name '${column.name}' in table '${name}' is specified more than once.`,
-        { state: 3, line },
-      );
+    if (seen.has(key)) throw sqlError(2705, [column.name, name], { line, scope: 'statement' });
     seen.add(key);
     const identityColumn = column.identity === true && identity === null;
     if (identityColumn) identity = `c${index + 1}`;
@@ -378,10 +312,7 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
       continue;
     }
     if (!readonly) {
-      throw new SqlError(352, `The table-valued parameter "${parameter}" must be declared with the READONLY option.`, {
-        severity: 15,
-        line,
-      });
+      throw sqlError(352, [parameter], { line });
     }
     if (definition.kind !== 'procedure') throw notSupported('table-valued parameters of functions', line);
     const plan = await runtime.compile((environment) =>
@@ -399,9 +330,7 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
       precompile(definition.body, runtime),
     );
   } catch (error) {
-    throw error instanceof SqlError
-      ? new SqlError(error.number, error.message, { ...error.options, procedure: name })
-      : error;
+    throw error instanceof SqlError ? error.with({ procedure: name }) : error;
   }
 }
 
@@ -450,14 +379,10 @@ export async function drop(statement: Of<'drop'>, line: number, runtime: Runtime
     const fits = found !== null && (dropWords[found.kind]?.split(' ')[0] ?? '') === statement.what;
     if (found === null || !fits) {
       if (statement.ifExists && found === null) continue;
-      const message =
-        found === null
-          ? `Cannot drop the ${dropName(statement.what)} '${path.join('.')}', because it does not exist or you do not have permission.`
-          : `Cannot use DROP ${statement.what.toUpperCase()} with '${path.join('.')}' because '${path.join('.')}' is a ${dropWords[found.kind] ?? found.kind}. Use DROP ${(dropWords[found.kind] ?? found.kind).toUpperCase()}.`;
-      throw new SqlError(found === null ? 3701 : 3705, message, {
-        severity: found === null ? 11 : 16,
-        state: found === null ? 5 : 1,
-      });
+      const name = path.join('.');
+      if (found === null) throw sqlError(3701, [dropName(statement.what), name]);
+      const kind = dropWords[found.kind] ?? found.kind;
+      throw sqlError(3705, [statement.what.toUpperCase(), name, kind, kind.toUpperCase()]);
     }
     const physical = found.kind === 'sequence' ? `DROP SEQUENCE d${runtime.state.database.id}.q${found.id};` : '';
     await runtime.run(`${physical}${forgetObject(found.id)}`, 'DROP');

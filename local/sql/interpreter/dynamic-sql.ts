@@ -1,6 +1,6 @@
 import { convert } from '../emitter/convert';
 import { literal } from '../emitter/typed';
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type SqlType } from '../session';
 import { type ErrorHandling } from './error-handling';
 import { type Runtime } from './runtime';
@@ -10,8 +10,7 @@ import { type Text } from './values';
 /** A module or dynamic SQL that leaves more or fewer transactions open than it found: 266, and the batch goes on. */
 export function mismatch(before: number, line: number, runtime: Runtime, errors: ErrorHandling): void {
   const { count } = runtime.state.transaction;
-  const what = `Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. Previous count = ${before}, current count = ${count}.`;
-  errors.report(new SqlError(266, what, { state: 2 }), line, '');
+  errors.report(sqlError(266, [before, count]), line, '');
 }
 
 /** A value as another type has it. */

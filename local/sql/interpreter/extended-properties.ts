@@ -1,6 +1,6 @@
 import { same } from '../binder/scope';
 import { quote } from '../emitter/typed';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, type SqlError, sqlError } from '../errors';
 import { type ProcedureCall } from './calls';
 
 const objectLevels = new Set(['TABLE', 'VIEW', 'PROCEDURE', 'FUNCTION', 'SEQUENCE', 'SYNONYM']);
@@ -33,22 +33,14 @@ export async function extendedProperty(action: 'add' | 'update' | 'drop', call: 
   const [found] = await runtime.run(`SELECT 1 FROM catalog.extended_properties WHERE ${where}`);
   const exists = (found?.rows.length ?? 0) > 0;
   if (action === 'add') {
-    if (exists)
-      throw new SqlError(15233, `Property cannot be added. Property '${name}' already exists for '${text}'.`, {
-        procedure: 'sp_addextendedproperty',
-      });
+    if (exists) throw sqlError(15233, [name, text], { procedure: 'sp_addextendedproperty' });
     const value = values.get('@value') ?? null;
     await runtime.run(
       `INSERT INTO catalog.extended_properties VALUES (${databaseId}, ${classId}, ${majorId}, ${minorId}, ${quote(name)}, ${value === null ? 'NULL' : quote(value)})`,
     );
     return 0;
   }
-  if (!exists)
-    throw new SqlError(
-      15217,
-      `Property cannot be updated or deleted. Property '${name}' does not exist for '${text}'.`,
-      { procedure: `sp_${action}extendedproperty` },
-    );
+  if (!exists) throw sqlError(15217, [name, text], { procedure: `sp_${action}extendedproperty` });
   const value = values.get('@value') ?? null;
   await runtime.run(
     action === 'drop'
@@ -71,12 +63,7 @@ async function target(
     '@level2name',
   ].map((key) => values.get(key) ?? null);
   const text = [schema, name1, name2].filter((part) => part !== null).join('.');
-  const missing = (): SqlError =>
-    new SqlError(
-      15135,
-      `Object is invalid. Extended properties are not permitted on '${text}', or the object does not exist.`,
-      { state: 8, line: call.line },
-    );
+  const missing = (): SqlError => sqlError(15135, [text], { line: call.line });
   if (schema == null) return { classId: 0, majorId: 0, minorId: 0, text: 'object specified' };
   if ((values.get('@level0type') ?? '').toUpperCase() !== 'SCHEMA')
     throw notSupported(`extended properties on ${values.get('@level0type') ?? ''}`, call.line);

@@ -3,7 +3,7 @@ import { type Environment } from '../binder/environment';
 import { NeedsDefinition } from '../catalog/names';
 import { type ObjectDefinition } from '../catalog/definitions';
 import { fillHoles } from '../emitter/holes';
-import { SqlError } from '../errors';
+import { SqlError, sqlError } from '../errors';
 import { parseBatch } from '../parser/parser';
 import { type ModuleDefinition, type Statement } from '../parser/ast';
 import { type Clock } from '../../../lib/platform/clock';
@@ -161,11 +161,7 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
     }),
     withFrame: async (frame, work) => {
       if (state.frames.length >= maximumNesting) {
-        throw new SqlError(
-          217,
-          'Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).',
-          { scope: 'batch' },
-        );
+        throw sqlError(217);
       }
       const outermost = state.frames.length === 0;
       const saved = { ...state.options, flags: new Map(state.options.flags) };

@@ -1,4 +1,4 @@
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { type Path, type Statement } from '../parser/ast';
 import { parseNameText } from '../parser/parser';
 import { findTableOr } from './definitions';
@@ -109,12 +109,7 @@ function setFlag(option: string, on: boolean, line: number, { state }: Runtime):
     state.options.flags.set(option, on);
     return;
   }
-  throw new SqlError(195, `'${option}' is not a recognized SET option.`, {
-    severity: 15,
-    state: 5,
-    line,
-    scope: 'batch',
-  });
+  throw sqlError(195, [option, 'SET option'], { line, scope: 'batch' });
 }
 
 const isolationLevels: Readonly<Record<string, string>> = {
@@ -127,28 +122,15 @@ const isolationLevels: Readonly<Record<string, string>> = {
 
 export function setIsolation(level: string, { state }: Pick<Runtime, 'state'>): void {
   const isolation = isolationLevels[level];
-  if (isolation === undefined)
-    throw new SqlError(102, `Incorrect syntax near '${level}'.`, { severity: 15, scope: 'batch' });
+  if (isolation === undefined) throw sqlError(102, [level], { scope: 'batch' });
   state.options.isolation = isolation;
 }
 
 export async function setIdentityInsert(path: Path, on: boolean, line: number, runtime: Runtime): Promise<void> {
   const { state } = runtime;
-  const table = await findTableOr(
-    path,
-    new SqlError(
-      1088,
-      `Cannot find the object "${path.join('.')}" because it does not exist or you do not have permissions.`,
-      { state: 11 },
-    ),
-    line,
-    runtime,
-  );
+  const table = await findTableOr(path, sqlError(1088, [path.join('.')], { state: 11 }), line, runtime);
   if (!table.columns.some((column) => column.identity !== null)) {
-    throw new SqlError(
-      8106,
-      `Table '${path.join('.')}' does not have the identity property. Cannot perform SET operation.`,
-    );
+    throw sqlError(8106, [path.join('.')]);
   }
   if (!on) {
     if (state.identityInsert === table.id) state.identityInsert = null;
@@ -157,10 +139,7 @@ export async function setIdentityInsert(path: Path, on: boolean, line: number, r
   if (state.identityInsert !== null && state.identityInsert !== table.id) {
     const other = await runtime.describe(state.identityInsert);
     if (other?.kind === 'table') {
-      throw new SqlError(
-        8107,
-        `IDENTITY_INSERT is already ON for table '${state.database.name}.${other.schema}.${other.name}'. Cannot perform SET operation for table '${path.join('.')}'.`,
-      );
+      throw sqlError(8107, [state.database.name, other.schema, other.name, path.join('.')]);
     }
   }
   state.identityInsert = table.id;
@@ -174,17 +153,9 @@ export async function checkIdentity(
 ): Promise<void> {
   const name = (await runtime.evaluateAs(statement.table, { name: 'nvarchar', length: 776 })) ?? '';
   const path = parseNameText(name) ?? [name];
-  const table = await findTableOr(
-    path,
-    new SqlError(2501, `Cannot find a table or object with the name "${name}". Check the system catalog.`, {
-      state: 45,
-    }),
-    line,
-    runtime,
-  );
+  const table = await findTableOr(path, sqlError(2501, [name]), line, runtime);
   const column = table.columns.find((candidate) => candidate.identity !== null);
-  if (column?.identity == null)
-    throw new SqlError(7997, `'${table.name}' does not contain an identity column.`, { state: 1 });
+  if (column?.identity == null) throw sqlError(7997, [table.name]);
   const sequence = table.physical.replace(/\.t/, '.s');
   const [before] = await runtime.run(`SELECT CASE WHEN is_called THEN last_value END FROM ${sequence}`);
   const current = before?.rows[0]?.[0] ?? null;

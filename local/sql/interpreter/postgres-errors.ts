@@ -1,5 +1,6 @@
 import { type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
-import { notSupported, SqlError, type ErrorScope } from '../errors';
+import { notSupported, SqlError, sqlError } from '../errors';
+import { type ErrorScope } from '../messages';
 
 /** What PostgreSQL says about an error, as `pg` hands it over. */
 export interface PostgresError extends Error {
@@ -48,37 +49,17 @@ export async function translateError(error: PostgresError, context: ErrorContext
         scope: isScope(error.detail) ? error.detail : 'statement',
       });
     case '22012':
-      return new SqlError(8134, 'Divide by zero error encountered.');
+      return sqlError(8134);
     case '22003':
-      return new SqlError(
-        8115,
-        `Arithmetic overflow error converting expression to data type ${overflowType(error.message)}.`,
-        { state: 2 },
-      );
+      return sqlError(8115, [overflowType(error.message)]);
     case '21000':
-      return error.message.includes('MERGE') || error.message.includes('second time')
-        ? new SqlError(
-            8672,
-            'The MERGE statement attempted to UPDATE or DELETE the same row more than once. This happens when a target row matches more than one source row. A MERGE statement cannot UPDATE/DELETE the same row of the target table multiple times. Refine the ON clause to ensure a target row matches at most one source row, or use the GROUP BY clause to group the source rows.',
-          )
-        : new SqlError(
-            512,
-            'Subquery returned more than 1 value. This is not permitted when the subquery follows =, !=, <, <= , >, >= or when the subquery is used as an expression.',
-          );
+      return error.message.includes('MERGE') || error.message.includes('second time') ? sqlError(8672) : sqlError(512);
     case '40P01':
-      return new SqlError(
-        1205,
-        `Transaction (Process ID ${context.spid}) was deadlocked on lock resources with another process and has been chosen as the deadlock victim. Rerun the transaction.`,
-        { severity: 13, state: 51, scope: 'transaction' },
-      );
+      return sqlError(1205, [context.spid]);
     case '40001':
-      return new SqlError(
-        3960,
-        `Snapshot isolation transaction aborted due to update conflict. You cannot use snapshot isolation to access a table directly or indirectly in database '${context.databaseName}' to update, delete, or insert the row that has been modified or deleted by another transaction. Retry the transaction or change the isolation level for the update/delete statement.`,
-        { state: 2, scope: 'transaction' },
-      );
+      return sqlError(3960, [context.databaseName]);
     case '55P03':
-      return new SqlError(1222, 'Lock request time out period exceeded.', { state: 51 });
+      return sqlError(1222);
     case '23505':
       return error.constraint === 'objects_name' ? nameTaken(error) : constraintError(error, context);
     case '23503':
@@ -86,39 +67,24 @@ export async function translateError(error: PostgresError, context: ErrorContext
     case '23514':
       return constraintError(error, context);
     case '22008':
-      return new SqlError(517, "Adding a value to a 'datetime' column caused an overflow.");
+      return sqlError(517);
     case '2201E':
     case '2201F':
-      return new SqlError(3623, 'An invalid floating point operation occurred.');
+      return sqlError(3623);
     case '42P10':
-      return new SqlError(145, 'ORDER BY items must appear in the select list if SELECT DISTINCT is specified.', {
-        severity: 15,
-        scope: 'scope',
-      });
+      return sqlError(145);
     case '42P20':
-      return new SqlError(4108, 'Windowed functions can only appear in the SELECT or ORDER BY clauses.', {
-        severity: 15,
-        scope: 'scope',
-      });
+      return sqlError(4108);
     case '42803':
       if (error.message.includes('nested')) {
-        const what = 'Cannot perform an aggregate function on an expression containing an aggregate or a subquery.';
-        return new SqlError(130, what, { severity: 15, scope: 'scope' });
+        return sqlError(130);
       }
-      return new SqlError(8120, `The statement groups in a way that is not valid: ${error.message}.`, {
-        scope: 'scope',
-      });
+      return notSupported(`this grouping (${error.message})`);
     case '2200H':
-      return new SqlError(
-        11728,
-        'The sequence object has reached its minimum or maximum value. Restart the sequence object to allow new values to be generated.',
-      );
+      return sqlError(11728);
     case '53200':
     case '54001':
-      return new SqlError(
-        8623,
-        'The query processor ran out of internal resources and could not produce a query plan.',
-      );
+      return sqlError(8623);
     default:
       return notSupported(`this statement (PostgreSQL ${error.code}: ${error.message})`);
   }
@@ -127,7 +93,7 @@ export async function translateError(error: PostgresError, context: ErrorContext
 /** Two sessions gave something the same name at the same time; only PostgreSQL noticed. */
 function nameTaken(error: PostgresError): SqlError {
   const [, name = ''] = /=\(\d+, \d+, \w, (.*)\) already exists/.exec(error.detail ?? '') ?? [];
-  return new SqlError(2714, `There is already an object named '${name}' in the database.`, { state: 6 });
+  return sqlError(2714, [name]);
 }
 
 function overflowType(message: string): string {
@@ -149,11 +115,7 @@ async function constraintError(error: PostgresError, context: ErrorContext): Pro
         ? `tempdb.dbo.${found.name}`
         : `${context.databaseName}.${found.schema}.${found.name}`;
       const verb = context.verb === '' ? 'ALTER TABLE' : context.verb === 'MERGE' ? 'UPDATE' : context.verb;
-      return new SqlError(
-        515,
-        `Cannot insert the value NULL into column '${column?.name ?? ''}', table '${owner}'; column does not allow nulls. ${verb} fails.`,
-        { state: 2 },
-      );
+      return sqlError(515, [column?.name ?? '', owner, verb]);
     }
     case '23514': {
       const check = found.checks.find((candidate) => candidate.id === idIn(error.constraint));
@@ -174,11 +136,7 @@ function conflict(
 ): SqlError {
   const verb = context.verb === '' ? 'ALTER TABLE' : context.verb;
   const where = `database "${table.temporary ? 'tempdb' : context.databaseName}", table "${table.schema}.${table.name}"${column === undefined ? '' : `, column '${column}'`}`;
-  return new SqlError(
-    547,
-    `The ${verb} statement conflicted with the ${kind} constraint "${name}". The conflict occurred in ${where}.`,
-    { state: 0 },
-  );
+  return sqlError(547, [verb, kind, name, where]);
 }
 
 function duplicateKey(error: PostgresError, table: TableDefinition): SqlError {
@@ -191,22 +149,13 @@ function duplicateKey(error: PostgresError, table: TableDefinition): SqlError {
     .join(', ')}).`;
   const owner = `${table.schema}.${table.name}`;
   if ((error.detail ?? '').includes('is duplicated')) {
-    const what = `The CREATE UNIQUE INDEX statement terminated because a duplicate key was found for the object name '${owner}' and the index name '${index?.name ?? pendingName(error)}'. ${key}`;
-    return new SqlError(1505, what);
+    return sqlError(1505, [owner, index?.name ?? pendingName(error), key]);
   }
   if (index?.constraintId != null) {
     const kind = index.primary ? 'PRIMARY' : 'UNIQUE';
-    return new SqlError(
-      2627,
-      `Violation of ${kind} KEY constraint '${index.name}'. Cannot insert duplicate key in object '${owner}'. ${key}`,
-      { severity: 14 },
-    );
+    return sqlError(2627, [kind, index.name, owner, key]);
   }
-  return new SqlError(
-    2601,
-    `Cannot insert duplicate key row in object '${owner}' with unique index '${index?.name ?? ''}'. ${key}`,
-    { severity: 14 },
-  );
+  return sqlError(2601, [owner, index?.name ?? '', key]);
 }
 
 const pendingName = (error: PostgresError): string => error.constraint ?? '';

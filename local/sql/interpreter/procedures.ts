@@ -1,7 +1,7 @@
 import { nvarchar } from '../binder/types';
 import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } from '../catalog/definitions';
 import { literal } from '../emitter/typed';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { type ExecuteStatement, type ModuleDefinition as ModuleSyntax, type Statement } from '../parser/ast';
 import { parseNameText } from '../parser/parser';
 import { type SqlType } from '../session';
@@ -80,7 +80,7 @@ export async function callProcedure(
       state.error = 0;
       return result;
     }
-    throw new SqlError(2812, `Could not find stored procedure '${path.join('.')}'.`, { state: 62, line });
+    throw sqlError(2812, [path.join('.')], { line });
   }
   const syntax = runtime.syntax(found);
   const variables = await parameters(found, args, runtime);
@@ -113,7 +113,7 @@ function tableParameters(
       args.find((candidate) => candidate.name?.toLowerCase() === name) ??
       (args[index]?.name === null ? args[index] : undefined);
     if (arg !== undefined && arg.table === undefined && !arg.useDefault) {
-      throw new SqlError(206, `Operand type clash: ${arg.type.name} is incompatible with ${type.name}`, { state: 2 });
+      throw sqlError(206, [arg.type.name, type.name], { scope: 'statement' });
     }
     if (arg?.table !== undefined) tables.set(name, { ...arg.table, name, readOnly: true });
     else throw notSupported('table-valued parameters that are left out', type.line);
@@ -136,19 +136,11 @@ async function parameters(
         ? columns[index]
         : columns.find((column) => column.name.toLowerCase() === arg.name?.toLowerCase());
     if (parameter === undefined) {
-      if (arg.name === null)
-        throw new SqlError(8144, `Procedure or function ${name} has too many arguments specified.`, {
-          state: 2,
-          procedure: name,
-        });
-      throw new SqlError(8145, `${arg.name} is not a parameter for procedure ${name}.`, { state: 2, procedure: name });
+      if (arg.name === null) throw sqlError(8144, [name], { procedure: name });
+      throw sqlError(8145, [arg.name, name], { procedure: name });
     }
     if (arg.output && !parameter.rowguid) {
-      throw new SqlError(
-        8162,
-        `The formal parameter "${parameter.name}" was not declared as an OUTPUT parameter, but the actual parameter passed in requested output.`,
-        { state: 2, procedure: name },
-      );
+      throw sqlError(8162, [parameter.name], { procedure: name });
     }
     given.set(parameter.name, arg);
   });
@@ -169,11 +161,7 @@ async function parameterValue(
 ): Promise<Text> {
   if (arg !== undefined && !arg.useDefault) return convertValue(arg.value, arg.type, parameter.type, runtime);
   if (parameter.computed === null) {
-    throw new SqlError(
-      201,
-      `Procedure or function '${procedure}' expects parameter '${parameter.name}', which was not supplied.`,
-      { state: 4, procedure },
-    );
+    throw sqlError(201, [procedure, parameter.name], { procedure });
   }
   const [result] = await runtime.run(`SELECT ${parameter.computed.text}`);
   return result?.rows[0]?.[0] ?? null;

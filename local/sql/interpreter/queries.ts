@@ -3,7 +3,7 @@ import { bindExpression, bindQuery, type Environment } from '../binder/environme
 import { variableType } from '../binder/environment';
 import { type Scope, type SourceColumn } from '../binder/scope';
 import { familyOf, int } from '../binder/types';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { hole } from '../emitter/holes';
 import { type Typed } from '../emitter/typed';
@@ -24,11 +24,7 @@ export function compileQuery(query: Query, environment: Environment): CompiledQu
   if (assignments.length === 0)
     return { ...bindQuery(query, null, environment, { top: true }), locks: environment.locks, variables: [] };
   if (body.kind !== 'select' || assignments.length < body.items.length) {
-    throw new SqlError(
-      141,
-      'A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations.',
-      { severity: 15, line: query.line, scope: 'scope' },
-    );
+    throw sqlError(141, [], { line: query.line });
   }
   const variables = assignments.map(({ variable, line }) => ({
     name: variable,

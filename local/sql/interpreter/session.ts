@@ -1,5 +1,5 @@
 import { createNames, emptyCache, type DefinitionCache, type Names } from '../catalog/names';
-import { SqlError } from '../errors';
+import { SqlError, sqlError } from '../errors';
 import { type Clock } from '../../../lib/platform/clock';
 import { type ModuleDefinition } from '../parser/ast';
 import { parseBatch, parseParameterList } from '../parser/parser';
@@ -128,14 +128,7 @@ export function createSession(deps: SessionDeps): SqlSession {
     }
     if (transaction.doomed && transaction.count > 0) {
       await rollBack(runtime);
-      errors.report(
-        new SqlError(
-          3998,
-          'Uncommittable transaction is detected at the end of the batch. The transaction is rolled back.',
-        ),
-        1,
-        '',
-      );
+      errors.report(sqlError(3998), 1, '');
     }
   };
 
@@ -180,10 +173,7 @@ export function createSession(deps: SessionDeps): SqlSession {
       case 'sp_execute': {
         const [handle, ...values] = args;
         const statement = prepared.get(Number(handle?.value));
-        if (statement === undefined)
-          throw new SqlError(8179, `Could not find prepared statement with handle ${handle?.value ?? ''}.`, {
-            state: 2,
-          });
+        if (statement === undefined) throw sqlError(8179, [handle?.value ?? '']);
         return callProcedure(['sys', 'sp_executesql'], executeArguments(statement, values), runtime, errors, 1);
       }
       case 'sp_unprepare':
@@ -200,10 +190,7 @@ export function createSession(deps: SessionDeps): SqlSession {
     // Syntax and declared parameters are checked now; names are when it runs.
     parseParameterList(statement.declaration, { quotedIdentifier: state.options.quotedIdentifier });
     parseBatch(statement.text, { quotedIdentifier: state.options.quotedIdentifier });
-    if (prepared.size >= maximumPrepared)
-      throw new SqlError(701, 'There is insufficient system memory to run this query: too many prepared statements.', {
-        severity: 17,
-      });
+    if (prepared.size >= maximumPrepared) throw sqlError(701);
     const id = nextHandle++;
     prepared.set(id, statement);
     if (handle !== undefined) handle.value = String(id);

@@ -3,7 +3,7 @@ import { same } from '../binder/scope';
 import { type TableDefinition } from '../catalog/definitions';
 import { tableInfo } from '../catalog/table-plan';
 import { quote } from '../emitter/typed';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, SqlError, sqlError } from '../errors';
 import { parseNameText, parseParameterList } from '../parser/parser';
 import { runSchemaObject } from './definitions';
 import { extendedProperty } from './extended-properties';
@@ -78,17 +78,12 @@ async function executeSql(call: ProcedureCall): Promise<number> {
       rest.find((candidate) => candidate.name !== null && same(candidate.name, parameter.name)) ??
       (rest[index]?.name === null ? rest[index] : undefined);
     if (arg === undefined) {
-      throw new SqlError(
-        8178,
-        `The parameterized query '(${declared})${text}' expects the parameter '${parameter.name}', which was not supplied.`,
-        { scope: 'batch' },
-      );
+      throw sqlError(8178, [declared, text, parameter.name]);
     }
     variables.set(parameter.name, { type, value: await convertValue(arg.value, arg.type, type, runtime) });
     if (arg.output && parameter.output) outputs.push({ arg, name: parameter.name });
   }
-  if (rest.length > list.length)
-    throw new SqlError(8144, 'Procedure or function  has too many arguments specified.', { state: 2 });
+  if (rest.length > list.length) throw sqlError(8144, ['']);
   const frame = await runDynamic(text, variables, runtime, call.errors, call);
   for (const { arg, name } of outputs) arg.value = frame.variables.get(name)?.value ?? null;
   return 0;
@@ -136,11 +131,7 @@ async function releaseAppLock(call: ProcedureCall): Promise<number> {
     state.signal,
   );
   if (released) return 0;
-  throw new SqlError(
-    1223,
-    `Cannot release the application lock (Database Principal: '${principal ?? 'public'}', Resource: '${resource ?? ''}') because it is not currently held.`,
-    { line: call.line },
-  );
+  throw sqlError(1223, [principal ?? 'public', resource ?? ''], { line: call.line });
 }
 
 const caution = 'Caution: Changing any part of an object name could break scripts and stored procedures.';
@@ -150,10 +141,10 @@ async function rename(call: ProcedureCall): Promise<number> {
   const [oldName, newName, kind] = named(call, '@objname', '@newname', '@objtype');
   const path = parseNameText(oldName ?? '');
   const wanted = (kind ?? '').toUpperCase();
-  if (path === null || newName == null || newName === '') throw ambiguous(oldName ?? '', wanted);
+  if (path === null || newName == null || newName === '') throw ambiguous(wanted);
   if (wanted === 'COLUMN' || wanted === 'INDEX') {
     const table = await runtime.find(path.slice(0, -1), call.line);
-    if (table?.kind !== 'table') throw ambiguous(oldName ?? '', wanted);
+    if (table?.kind !== 'table') throw ambiguous(wanted);
     await renameInTable(table, path.at(-1) ?? '', newName, wanted, oldName ?? '', runtime);
   } else if (wanted === '' || wanted === 'OBJECT') {
     const found = await runtime.find(path, call.line);
@@ -161,22 +152,18 @@ async function rename(call: ProcedureCall): Promise<number> {
       // without a kind the name may also be a column's
       const table = path.length > 1 && wanted === '' ? await runtime.find(path.slice(0, -1), call.line) : null;
       if (table?.kind !== 'table' || !table.columns.some((column) => same(column.name, path.at(-1) ?? '')))
-        throw ambiguous(oldName ?? '', wanted);
+        throw ambiguous(wanted);
       await renameInTable(table, path.at(-1) ?? '', newName, 'COLUMN', oldName ?? '', runtime);
     } else await renameObject(found.id, newName, runtime);
   } else if (wanted === 'USERDATATYPE') throw notSupported("sp_rename of 'USERDATATYPE'");
-  else throw new SqlError(15249, `Error: Explicit @objtype '${kind ?? ''}' is unrecognized.`, { severity: 11 });
+  else throw sqlError(15249, [kind ?? '']);
   runtime.state.transaction.catalogChanged();
   runtime.info(caution, { number: 15477 });
   return 0;
 }
 
-const ambiguous = (name: string, kind: string): SqlError =>
-  new SqlError(
-    15248,
-    `Either the parameter @objname is ambiguous or the claimed @objtype (${kind === '' ? 'null' : kind}) is wrong.`,
-    { severity: 11, procedure: 'sp_rename', ...(name === '' ? { state: 1 } : {}) },
-  );
+const ambiguous = (kind: string): SqlError =>
+  sqlError(15248, [kind === '' ? 'null' : kind], { procedure: 'sp_rename' });
 
 async function renameInTable(
   table: TableDefinition,
@@ -189,13 +176,9 @@ async function renameInTable(
   const draft = structuredClone(table);
   const list: { name: string; constraintId?: number | null }[] = kind === 'COLUMN' ? draft.columns : draft.indexes;
   const item = list.find((candidate) => same(candidate.name, name));
-  if (item === undefined) throw ambiguous(full, kind);
+  if (item === undefined) throw ambiguous(kind);
   if (list.some((candidate) => candidate !== item && same(candidate.name, newName))) {
-    throw new SqlError(
-      15335,
-      `Error: The new name '${newName}' is already in use as a ${kind} name and would cause a duplicate that is not permitted.`,
-      { severity: 11, procedure: 'sp_rename' },
-    );
+    throw sqlError(15335, [newName, kind], { procedure: 'sp_rename' });
   }
   const old = item.name;
   item.name = newName;
@@ -210,11 +193,7 @@ async function renameInTable(
       new RegExp(`\\b${old.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`, 'i').test(check.text),
     );
     if (enforced !== undefined) {
-      throw new SqlError(
-        15336,
-        `Object '${full}' cannot be renamed because the object participates in enforced dependencies.`,
-        { procedure: 'sp_rename' },
-      );
+      throw sqlError(15336, [full], { procedure: 'sp_rename' });
     }
   }
   await runtime.run(statements.join(';'), 'sp_rename');
@@ -230,11 +209,7 @@ async function renameObject(id: number, newName: string, runtime: Runtime): Prom
     await runtime.run(statements.join(';'), 'sp_rename');
   } catch (error) {
     if (!(error instanceof SqlError) || error.number !== 2714) throw error;
-    throw new SqlError(
-      15335,
-      `Error: The new name '${newName}' is already in use as a object name and would cause a duplicate that is not permitted.`,
-      { severity: 11, procedure: 'sp_rename' },
-    );
+    throw sqlError(15335, [newName, 'object'], { procedure: 'sp_rename' });
   }
 }
 
@@ -243,11 +218,7 @@ async function helpText(call: ProcedureCall): Promise<number> {
   const [name] = named(call, '@objname');
   const found = await runtime.find(parseNameText(name ?? '') ?? [''], call.line);
   if (found === null || !('source' in found)) {
-    throw new SqlError(
-      15009,
-      `The object '${name ?? ''}' does not exist in database '${runtime.state.database.name}' or is invalid for this operation.`,
-      { procedure: 'sp_helptext' },
-    );
+    throw sqlError(15009, [name ?? '', runtime.state.database.name], { procedure: 'sp_helptext' });
   }
   runtime.state.sink.columns([{ name: 'Text', type: { name: 'nvarchar', length: 255 }, nullable: true }]);
   const lines = found.source.split(/(?<=\n)/);

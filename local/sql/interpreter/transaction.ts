@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { emptyCache, forget, type DefinitionCache } from '../catalog/names';
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type Backend, type BackendResult } from './backend';
 import { isPostgresError } from './postgres-errors';
 import { type Pool } from './pool';
@@ -327,11 +327,7 @@ export function createTransaction(deps: TransactionDeps): Transaction {
 
 function savepointName(name: string): string {
   if (name.length > 32) {
-    throw new SqlError(
-      103,
-      `The identifier that starts with '${name.slice(0, 32)}' is too long. Maximum length is 32.`,
-      { severity: 15, state: 4 },
-    );
+    throw sqlError(103, [name.slice(0, 32), '32']);
   }
   return `"u_${name.replaceAll('"', '""')}"`;
 }

@@ -1,6 +1,6 @@
 import { type BoundChange } from '../binder/change';
 import { type TableDefinition, type TriggerDefinition } from '../catalog/definitions';
-import { notSupported, SqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { type ChangedRows } from './compiled';
 import { type Runtime } from './runtime';
 
@@ -25,9 +25,7 @@ export async function runTriggers(
     throw notSupported('triggers for single actions of a MERGE with several');
   }
   if (state.triggerNesting >= maximumNesting) {
-    throw new SqlError(217, 'Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).', {
-      scope: 'batch',
-    });
+    throw sqlError(217);
   }
   const { transaction } = state;
   // Inside a trigger there is always a transaction.
@@ -41,9 +39,7 @@ export async function runTriggers(
       if (state.frames.some((frame) => frame.procedureId === trigger.id)) continue;
       await runTrigger(trigger, change, captured, runtime);
       if (transaction.count < before) {
-        throw new SqlError(3609, 'The transaction ended in the trigger. The batch has been aborted.', {
-          scope: 'batch',
-        });
+        throw sqlError(3609);
       }
     }
   } finally {

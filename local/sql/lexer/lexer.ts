@@ -1,4 +1,4 @@
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 
 export type TokenKind =
   | 'word'
@@ -77,9 +77,8 @@ export function tokenize(source: string, options: LexerOptions): Token[] {
       const next = source.indexOf(close, at);
       if (next < 0) {
         const rest = source.slice(start + 1).slice(0, 128);
-        const what = `Unclosed quotation mark after the character string '${rest}'.`;
         const followedBy = { number: 102, message: `Incorrect syntax near '${rest}'.`, state: 1 };
-        throw new SqlError(105, what, { severity: 15, line: startLine, followedBy });
+        throw sqlError(105, [rest], { line: startLine, followedBy });
       }
       text += source.slice(at, next);
       at = next + 1;
@@ -101,7 +100,7 @@ export function tokenize(source: string, options: LexerOptions): Token[] {
         depth--;
         at += 2;
       } else if (at >= source.length) {
-        throw new SqlError(113, "Missing end comment mark '*/'.", { severity: 15, line });
+        throw sqlError(113, [], { line });
       } else if (source[at++] === '\n') line++;
     } while (depth > 0);
   };
@@ -151,7 +150,7 @@ export function tokenize(source: string, options: LexerOptions): Token[] {
         at++;
         push('operator', character, start, startLine);
       } else {
-        throw new SqlError(102, `Incorrect syntax near '${character}'.`, { severity: 15, line });
+        throw sqlError(102, [character], { line });
       }
     }
   }

@@ -1,4 +1,4 @@
-import { notSupported, SqlError } from '../errors';
+import { notSupported, SqlError, sqlError } from '../errors';
 import { type Token } from '../lexer/lexer';
 import { type Path, type Query, type Statement } from './ast';
 import { reservedWords } from './reserved-words';
@@ -68,8 +68,7 @@ export function createCursor(source: string, tokens: readonly Token[], grammar: 
       if (!cursor.isName()) cursor.fail();
       const { text } = cursor.next();
       if (text.length > 128) {
-        const what = `The identifier that starts with '${text.slice(0, 128)}' is too long. Maximum length is 128.`;
-        throw new SqlError(103, what, { severity: 15, state: 4, line: peek(-1).line });
+        throw sqlError(103, [text.slice(0, 128), '128'], { line: peek(-1).line });
       }
       return text;
     },
@@ -114,12 +113,12 @@ export function createCursor(source: string, tokens: readonly Token[], grammar: 
     fail: (token = peek()) => {
       const { line } = token;
       if (token.kind === 'end') {
-        throw new SqlError(102, `Incorrect syntax near '${peek(-1).text}'.`, { severity: 15, line: peek(-1).line });
+        throw sqlError(102, [peek(-1).text], { line: peek(-1).line });
       }
       if (token.kind === 'word' && reservedWords.has(token.upper)) {
-        throw new SqlError(156, `Incorrect syntax near the keyword '${token.text}'.`, { severity: 15, line });
+        throw sqlError(156, [token.text], { line });
       }
-      throw new SqlError(102, `Incorrect syntax near '${token.text}'.`, { severity: 15, line });
+      throw sqlError(102, [token.text], { line });
     },
     unsupported: (construct) => {
       throw notSupported(construct, peek().line);

@@ -6,7 +6,7 @@ import {
   type Path,
   type TableSource,
 } from './ast';
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseExecute } from './execute';
 import { parseCondition, parseExpression } from './expressions';
@@ -126,7 +126,7 @@ function parseMerge(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
   parseOption(cursor, commonTables);
   if (!cursor.is(';')) {
     const { line } = cursor.peek(-1);
-    throw new SqlError(10713, 'A MERGE statement must be terminated by a semi-colon (;).', { severity: 15, line });
+    throw sqlError(10713, [], { line });
   }
   return { kind: 'merge', with: commonTables, top, target, alias, hints, source, on, branches, output };
 }

@@ -1,4 +1,4 @@
-import { SqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type SqlType } from '../session';
 import { type TypeName } from './ast';
 import { type Cursor } from './cursor';
@@ -86,14 +86,10 @@ function builtInType(upper: string, args: Argument[], defaultLength: number, lin
       const precision = number(first, 18);
       const scale = number(second, 0);
       if (precision > 38 || precision < 1) {
-        throw new SqlError(
-          2750,
-          `Column or parameter #1: Specified column precision ${precision} is greater than the maximum precision of 38.`,
-          { line },
-        );
+        throw sqlError(2750, [precision], { line });
       }
       if (scale > precision) {
-        throw new SqlError(192, 'The scale must be less than or equal to the precision.', { severity: 15, line });
+        throw sqlError(192, [], { line });
       }
       return { name: upper === 'DECIMAL' ? 'decimal' : 'numeric', precision, scale };
     }
@@ -109,8 +105,7 @@ function builtInType(upper: string, args: Argument[], defaultLength: number, lin
     case 'DATETIME2':
     case 'DATETIMEOFFSET': {
       const scale = number(first, 7);
-      if (scale > 7)
-        throw new SqlError(1002, `Line ${line}: Specified scale ${scale} is invalid.`, { severity: 15, line });
+      if (scale > 7) throw sqlError(1002, [line, scale], { line });
       return { name: temporalNames[upper], scale };
     }
     case 'SYSNAME':
@@ -153,8 +148,7 @@ const sizedNames = {
 
 function sized(upper: keyof typeof sizedNames, length: Argument, limit: number, line: number): SqlType {
   if (typeof length === 'number' && (length > limit || length < 1)) {
-    const what = `The size (${length}) given to the type '${sizedNames[upper]}' exceeds the maximum allowed for any data type (8000).`;
-    throw new SqlError(131, what, { severity: 15, state: 2, line });
+    throw sqlError(131, [length, sizedNames[upper]], { line });
   }
   return { name: sizedNames[upper], length };
 }
