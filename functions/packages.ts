@@ -55,7 +55,7 @@ export const packageRoutes: Route[] = [
     },
     async handle(request) {
       const files = await readPackageFiles(request);
-      if (files.every(({ bytes }) => bytes.length === 0)) {
+      if (files.length === 0) {
         throw new AppError('request.partMissing', 'Send the package as the body, or as the form part "package".', {
           status: 422,
         });

@@ -1,7 +1,7 @@
 import { type HttpRequest } from '@azure/functions';
 import { blobBuildRequestSchema } from '../lib/builds/schema';
 import { type Submission } from '../lib/builds/submit';
-import { AppError, messageOf } from '../lib/platform/errors';
+import { AppError, type InputProblem, messageOf } from '../lib/platform/errors';
 import { jsonBody, parsed, refuseLargerThan, signedInActor } from '../lib/platform/http';
 
 /** Larger packages are handed over as blobs, by name. */
@@ -17,7 +17,7 @@ export async function readSubmission(
   request: HttpRequest,
   readBlob: (name: string) => Promise<Buffer | null>,
 ): Promise<Submission> {
-  refuseLargerThan(request, largestUploadBytes);
+  refuseUnreadableBody(request);
   const common = { idempotencyKey: idempotencyKeyOf(request), signedInActor: signedInActor(request, process.env) };
   const mediaType = mediaTypeOf(request);
   if (mediaType === 'multipart/form-data') return { ...(await readForm(request)), ...common };
@@ -41,34 +41,51 @@ export async function readSubmission(
   throw unsupportedMediaType('multipart/form-data or application/json');
 }
 
-/** The package of `POST /api/packages/validate`: the body itself, or the `package` parts of a form. */
+/** The package of `POST /api/packages/validate`: the body itself, or the `package` parts of a form. Empty: there is none. */
 export async function readPackageFiles(request: HttpRequest): Promise<Submission['packageFiles']> {
-  refuseLargerThan(request, largestUploadBytes);
+  refuseUnreadableBody(request);
   if (mediaTypeOf(request) === 'multipart/form-data') return filesOf(await readFormData(request), 'package');
   const bytes = Buffer.from(await request.arrayBuffer());
-  return [{ name: request.query.get('name') ?? 'package', bytes }];
+  return bytes.length === 0 ? [] : [{ name: request.query.get('name') ?? 'package', bytes }];
+}
+
+function refuseUnreadableBody(request: HttpRequest): void {
+  refuseLargerThan(request, largestUploadBytes);
+  const encoding = request.headers.get('content-encoding') ?? 'identity';
+  if (encoding.trim().toLowerCase() !== 'identity') {
+    const message = `A body in content encoding ${JSON.stringify(encoding)} is not read. Send it as it is.`;
+    throw new AppError('request.contentEncoding', message, { status: 415 });
+  }
 }
 
 async function readForm(request: HttpRequest): Promise<Pick<Submission, 'packageFiles' | 'targets' | 'options'>> {
   const form = await readFormData(request);
-  const packageFiles = await filesOf(form, 'package');
+  const problems = partProblems([...form.keys()]);
   const [targets] = await filesOf(form, 'targets');
-  const missing = [...(packageFiles.length === 0 ? ['package'] : []), ...(targets === undefined ? ['targets'] : [])];
-  if (targets === undefined || missing.length > 0) {
-    throw new AppError('request.partMissing', `The form has no ${missing.join(' and no ')}.`, {
+  if (targets === undefined || problems.length > 0) {
+    const what = problems.map(({ entry, message }) => `${entry}: ${message}`).join('; ');
+    throw new AppError(problems[0]?.code ?? 'request.partMissing', `The form is not as expected: ${what}.`, {
       status: 422,
-      details: {
-        problems: missing.map((entry) => ({
-          code: 'request.partMissing',
-          message: 'this part is missing',
-          entry,
-          line: null,
-        })),
-      },
+      details: { problems },
     });
   }
+  const packageFiles = await filesOf(form, 'package');
   const [options] = await filesOf(form, 'options');
   return { packageFiles, targets: targets.bytes, options: options === undefined ? {} : optionsOf(options.bytes) };
+}
+
+/** Parts beyond the known ones are refused: with a misspelt `options` a trial would not be one. */
+function partProblems(names: readonly string[]): InputProblem[] {
+  const count = (name: string): number => names.filter((each) => each === name).length;
+  const missing = ['package', 'targets'].filter((name) => count(name) === 0);
+  const repeated = ['targets', 'options'].filter((name) => count(name) > 1);
+  const unknown = [...new Set(names)].filter((name) => !['package', 'targets', 'options'].includes(name));
+  const problem = (code: string, message: string) => (entry: string) => ({ code, message, entry, line: null });
+  return [
+    ...missing.map(problem('request.partMissing', 'this part is missing')),
+    ...repeated.map(problem('request.partRepeated', 'this part may come only once')),
+    ...unknown.map(problem('request.partUnknown', 'there is no such part; the parts are package, targets and options')),
+  ];
 }
 
 async function readFormData(request: HttpRequest) {

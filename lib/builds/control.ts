@@ -42,7 +42,9 @@ export function createControl(deps: ControlDeps) {
   ): Promise<Build> => {
     const by = { actor: request.actor, reason: request.reason, at: new Date(deps.clock.nowMs()).toISOString() };
     const build = await deps.builds.update(buildId, (current) => {
-      if (!allowedStates[action].includes(current.state)) throw forbiddenByState(action, buildId, current.state);
+      if (!allowedStates[action].includes(current.state)) {
+        throw forbiddenByState(action, buildId, current.state, allowedStates[action].join(' or '));
+      }
       return changed(current, action, by, deps.clock.nowMs());
     });
     await deps.audit.record({
@@ -69,7 +71,8 @@ function changed(
       return { ...build, control: { ...build.control, cancelled: build.control.cancelled ?? by } };
     case 'pause':
       if (build.control.paused !== null || build.control.cancelled !== null) {
-        throw forbiddenByState('pause', build.buildId, build.control.cancelled === null ? 'paused' : 'being cancelled');
+        const state = build.control.cancelled === null ? 'paused' : 'being cancelled';
+        throw forbiddenByState('pause', build.buildId, state, 'running or validating');
       }
       return {
         ...build,
@@ -77,7 +80,7 @@ function changed(
         control: { ...build.control, paused: by },
       };
     case 'resume':
-      if (build.control.paused === null) throw forbiddenByState('resume', build.buildId, 'not paused');
+      if (build.control.paused === null) throw forbiddenByState('resume', build.buildId, 'not paused', 'paused');
       return {
         ...build,
         state: build.state === 'paused' ? 'running' : build.state,

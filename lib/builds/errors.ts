@@ -12,8 +12,10 @@ export function invalidInput(problems: readonly InputProblem[]): AppError {
   });
 }
 
-export function forbiddenByState(action: string, buildId: string, state: string): AppError {
-  return new AppError('builds.forbiddenByState', `Build "${buildId}" is ${state}: it cannot ${action}.`, {
+/** @param possible in which states it is, as a phrase that follows "possible while it is" */
+export function forbiddenByState(action: string, buildId: string, state: string, possible: string): AppError {
+  const message = `Build "${buildId}" is ${state}; ${action} is only possible while it is ${possible}.`;
+  return new AppError('builds.forbiddenByState', message, {
     status: 409,
     details: { state, action },
   });

@@ -21,10 +21,10 @@ export const buildOptionsSchema = z
         'Targets that are built at once per lane key. Server and Tag have one lane each, whatever this says.',
     }),
     trial: z.boolean().default(false).meta({ description: 'Run everything, then roll it back.' }),
-    transactional: z
-      .boolean()
-      .default(true)
-      .meta({ description: 'One transaction per database. Not with trial=false only.' }),
+    transactional: z.boolean().default(true).meta({
+      description:
+        'One transaction per database: all of it or nothing. false: what ran stays, also when a later script fails.',
+    }),
     timeoutRetryCount: z.int().min(0).max(10).default(0).meta({
       description: 'Runs of a whole database build after a script timed out. Needs transactional.',
     }),
@@ -69,7 +69,13 @@ export const buildOptionsSchema = z
   });
 export type BuildOptions = z.infer<typeof buildOptionsSchema>;
 
-const blobName = z.string().regex(/^(?!.*(?:^|\/)\.\.?(?:\/|$))[\w.\-/ ]{1,512}$/, 'not a blob name');
+/** As Azure names blobs; empty, `.` and `..` folders are left to those who mean to confuse. */
+const blobName = z
+  .string()
+  .regex(
+    /^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\\p{Cc}]{1,1024}$/u,
+    'name a blob by its path: no backslash, no empty, "." or ".." folder, at most 1024 characters',
+  );
 
 export const blobBuildRequestSchema = z.strictObject({
   package: z.strictObject({ blob: blobName.meta({ description: 'In the container `packages`.' }) }),

@@ -35,7 +35,7 @@ export function checkServers(
   }
   const problems = createProblemList(targetLimits.problems, 'targets.more');
   for (const [server, { line, count }] of refused) {
-    const message = `${server} is not among the servers that builds may reach (${count} ${count === 1 ? 'target' : 'targets'}).`;
+    const message = `${server} is not among the servers that builds may reach, which the setting SQLFLEET_SQL_ALLOWED_SERVERS lists (${count} ${count === 1 ? 'target' : 'targets'}).`;
     problems.add('targets.server.notAllowed', message, null, line);
   }
   return problems.list();

@@ -137,8 +137,9 @@ function shortWait({ tries, random }: NextInput): number {
 
 function failedVerdict({ tries }: NextInput, fault: Fault, addition = ''): Verdict {
   if (tries.doubt !== null) return doubtVerdict(tries.doubt, fault.failure.message);
-  const stays = tries.durable ? 'what was committed before that stays' : '';
-  const reason = [fault.failure.message, addition, stays].filter((part) => part !== '').join('; ');
+  const additions = [addition, tries.durable ? 'what was committed stays' : ''].filter((part) => part !== '');
+  const { message } = fault.failure;
+  const reason = additions.length === 0 ? message : [message.replace(/\.$/, ''), ...additions].join('; ');
   const status = tries.began && !tries.durable ? 'rolledBack' : 'failed';
   return { status, reason, failure: fault.failure };
 }

@@ -12,7 +12,7 @@ export function refusalOf(plan: Extract<DatabasePlan, { kind: 'drift' | 'interru
     );
     const fault = ownFault(
       { code: 'sql.drift', action: 'permanent' },
-      `A script that runs once was changed after it ran: ${texts.join('; ')}. Give the changed script a new id, or the database its old text.`,
+      `A script that runs once was changed after it ran: ${texts.join('; ')}. Give the changed script a new id (in a package of plain .sql files: a new name), or take its old text again.`,
       { database, ...(first === undefined ? {} : { script: first.script }) },
     );
     return { kind: 'failed', fault };

@@ -72,7 +72,7 @@ async function runBatchInTransaction(
   const verdict = judgeTransaction(answer.transactionEvents);
 
   if (verdict === 'left') {
-    const message = 'The script committed or replaced the transaction of this build. What it committed stays.';
+    const message = 'The script committed or replaced the transaction of this build.';
     return {
       kind: 'failed',
       fault: withServerError(leftTransaction(message, place), answer, place),
@@ -80,7 +80,7 @@ async function runBatchInTransaction(
     };
   }
   if (verdict === 'rolledBack' && (answer.error === null || answer.countedOutsideTransaction)) {
-    const message = 'The script rolled back the transaction of this build and went on. What it did after that stays.';
+    const message = 'The script rolled back the transaction of this build and went on.';
     return {
       kind: 'failed',
       fault: withServerError(leftTransaction(message, place), answer, place),

@@ -175,6 +175,7 @@ describe('a build', () => {
     await simulated.run(buildId);
     const act = simulated.services.control(buildId, action, { actor: 'ann', reason: 'x' }, simulated.orchestrations);
     await expect(act).rejects.toMatchObject({ status: 409 });
+    await expect(act).rejects.toThrow(/is succeeded; [\w-]+ is only possible while it is \w+/);
   });
 
   it('sends targets again that the queue has lost, and says what it waits for', async () => {
