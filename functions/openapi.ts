@@ -8,9 +8,10 @@ interface Json {
 /** OpenAPI 3.1 document of the routes: their schemas are the ones that requests are checked with, so it cannot drift. */
 export function openApiDocument(routes: readonly Route[], version: string): Json {
   const paths: Record<string, Json> = {};
+  const schemas: Record<string, Json> = {};
   for (const route of routes) {
     const path = `/api/${route.path}`;
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas) };
   }
   return {
     openapi: '3.1.0',
@@ -23,11 +24,15 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     servers: [{ url: '/' }],
     security: [{ functionKey: [] }],
     paths,
-    components: { securitySchemes: { functionKey: { type: 'apiKey', in: 'header', name: 'x-functions-key' } } },
+    components: {
+      securitySchemes: { functionKey: { type: 'apiKey', in: 'header', name: 'x-functions-key' } },
+      schemas: Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => a.localeCompare(b, 'en'))),
+    },
   };
 }
 
-function operation(route: Route): Json {
+/** @param schemas takes up what is described once and referred to from everywhere: schemas with an `id` in their meta data */
+function operation(route: Route, schemas: Record<string, Json>): Json {
   const pathNames = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   const parameters = [
     ...pathNames.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
@@ -42,13 +47,14 @@ function operation(route: Route): Json {
   return {
     operationId: route.operationId,
     summary: route.summary,
+    ...(route.authLevel === 'anonymous' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined
       ? {}
       : {
           requestBody: {
             required: true,
-            content: mapValues(route.body, (schema) => ({ schema: jsonSchema(schema, 'input') })),
+            content: mapValues(route.body, (schema) => ({ schema: jsonSchema(schema, 'input', schemas) })),
           },
         }),
     responses: Object.fromEntries(
@@ -61,7 +67,7 @@ function operation(route: Route): Json {
             : { headers: mapValues(headers, (text) => ({ description: text, schema: { type: 'string' } })) }),
           ...(body === undefined
             ? {}
-            : { content: { [mediaType ?? 'application/json']: { schema: jsonSchema(body, 'output') } } }),
+            : { content: { [mediaType ?? 'application/json']: { schema: jsonSchema(body, 'output', schemas) } } }),
         },
       ]),
     ),
@@ -82,9 +88,26 @@ function queryParameters(query: z.ZodObject | undefined): Json[] {
   }));
 }
 
-function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
-  return rest;
+/** What a schema accepts and what it answers with differ where it has defaults, so the two have a name each. */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Record<string, Json>): Json {
+  const nameOf = (id: string): string => (io === 'input' ? `${id}Request` : id);
+  const { $schema: _dialect, $defs = {}, ...own } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  for (const [id, definition] of Object.entries($defs)) schemas[nameOf(id)] = referring(definition, nameOf);
+  const id = schema.meta()?.id;
+  if (id === undefined) return referring(own, nameOf);
+  schemas[nameOf(id)] = referring(own, nameOf);
+  return { $ref: `#/components/schemas/${nameOf(id)}` };
+}
+
+/** The same with references into the document instead of into itself. */
+function referring(schema: object, nameOf: (id: string) => string): Json {
+  const { id: _id, ...rest } = z.record(z.string(), z.unknown()).parse(schema);
+  const text = JSON.stringify(rest, (key, value: unknown) =>
+    key === '$ref' && typeof value === 'string'
+      ? value.replace(/^#\/\$defs\/(.*)$/, (_, id: string) => `#/components/schemas/${nameOf(id)}`)
+      : value,
+  );
+  return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
 }
 
 function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {

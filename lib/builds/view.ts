@@ -36,7 +36,7 @@ export const buildViewSchema = z
     failure: buildSchema.shape.failure,
     links: z.object({ self: z.string(), outcomes: z.string(), logs: z.string() }),
   })
-  .meta({ description: 'One package applied to one set of targets.' });
+  .meta({ id: 'Build', description: 'One package applied to one set of targets.' });
 export type BuildView = z.infer<typeof buildViewSchema>;
 
 export function buildView(build: Build, apiUrl: string): BuildView {
@@ -75,7 +75,7 @@ export function buildView(build: Build, apiUrl: string): BuildView {
 export const outcomeViewSchema = outcomeSchema
   .omit({ id: true, buildId: true })
   .extend({ databases: z.array(z.string()) })
-  .meta({ description: 'How one target ended in one attempt.' });
+  .meta({ id: 'Outcome', description: 'How one target ended in one attempt.' });
 export type OutcomeView = z.infer<typeof outcomeViewSchema>;
 
 export function outcomeView(outcome: Outcome): OutcomeView {

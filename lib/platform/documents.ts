@@ -39,6 +39,8 @@ export interface DocumentStore {
   replace(partitionKey: string, document: { id: string }, etag: string): Promise<'replaced' | 'changed'>;
   /** Sets single fields. 'missing': there is no such document. */
   patch(partitionKey: string, id: string, fields: Record<string, JSONValue>): Promise<'patched' | 'missing'>;
+  /** 'changed': somebody wrote since `etag` was read. Without an etag it is deleted whatever it says. */
+  delete(partitionKey: string, id: string, etag?: string): Promise<'deleted' | 'missing' | 'changed'>;
   query<T>(query: Query, schema: z.ZodType<T>, options: QueryOptions): Promise<DocumentPage<T>>;
   /** What was created or changed in one partition since `continuation` (null: from the beginning), oldest first. */
   changes<T>(
@@ -140,6 +142,19 @@ export function createDocumentStore(container: Container, deps: { clock: Clock; 
         'patched',
         new Map([[404, 'missing']]),
       ),
+
+    delete: (partitionKey, id, etag) => {
+      const options = etag === undefined ? {} : { accessCondition: { type: 'IfMatch', condition: etag } };
+      return conditionally<'deleted' | 'missing' | 'changed'>(
+        () => container.item(id, partitionKey).delete(options),
+        'deleted',
+        new Map([
+          [404, 'missing'],
+          [412, 'changed'],
+        ]),
+        async () => (await container.item(id, partitionKey).read()).statusCode === 404,
+      );
+    },
 
     async query(query, schema, options) {
       const iterator = container.items.query<unknown>(

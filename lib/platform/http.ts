@@ -6,7 +6,9 @@ import { AppError, isAppError, type InputProblem, messageOf } from './errors';
 export interface Route {
   /** Name of the function and of the operation. */
   operationId: string;
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+  /** Who may call it. `function` (default): whoever has a function key. `anonymous`: it checks its callers itself. */
+  authLevel?: 'function' | 'anonymous';
   /** Below `/api/`, with `{parameters}`. */
   path: string;
   summary: string;
@@ -35,16 +37,22 @@ export const problemSchema = z
       .optional(),
   })
   .meta({
+    id: 'Problem',
     description: 'RFC 9457 problem details. `problems` lists everything that is wrong with the input, with its place.',
   });
 
 const titles: Record<number, string> = {
   400: 'Bad request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not found',
   409: 'Conflict',
+  412: 'Precondition failed',
   413: 'Too large',
   415: 'Unsupported media type',
   422: 'Invalid input',
+  428: 'Precondition required',
+  429: 'Too many requests',
   500: 'Internal error',
   503: 'Unavailable',
 };

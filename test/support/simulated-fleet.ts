@@ -174,6 +174,7 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
     read: async (...document) => (present('outcomes'), outcomes.read(...document)),
     replace: async (...document) => (present('outcomes'), outcomes.replace(...document)),
     patch: async (...document) => (present('outcomes'), outcomes.patch(...document)),
+    delete: async (...document) => (present('outcomes'), outcomes.delete(...document)),
     query: async (...query) => (present('outcomes'), outcomes.query(...query)),
     changes: async (...feed) => (present('outcomes'), outcomes.changes(...feed)),
   };

@@ -41,6 +41,16 @@ describe('a document store', () => {
     expect((await store.read('b', 'patched', schema))?.value).toMatchObject({ n: 1, supersededBy: 2 });
   });
 
+  it('deletes only the version that was read, where one is named', async () => {
+    const store = documents.store('builds');
+    await store.create('b', document('deleted'));
+    const etag = (await store.read('b', 'deleted', schema))?.etag ?? '';
+    await store.replace('b', document('deleted', 2), etag);
+    expect(await store.delete('b', 'deleted', etag)).toBe('changed');
+    expect(await store.delete('b', 'deleted')).toBe('deleted');
+    expect(await store.delete('b', 'deleted')).toBe('missing');
+  });
+
   it('reads a query page by page, in one partition or over all', async () => {
     const store = documents.store('outcomes');
     for (let n = 0; n < 25; n += 1) await store.create('paged', document(`p${n}`, n, 'paged'));

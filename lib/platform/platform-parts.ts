@@ -1,0 +1,60 @@
+import { type Database } from '@azure/cosmos';
+import { randomUUID } from 'node:crypto';
+import { type Audit, createAudit } from './audit';
+import { type BlobStore, createBlobStore } from './blobs';
+import { createAzureClients, type AzureClients } from './clients';
+import { type Clock, systemClock } from './clock';
+import { type FleetEvents, unpublishedEvents } from './cloud-events';
+import { createDocumentStore, type DocumentStore } from './documents';
+import { createLeases, type Leases } from './leases';
+import { type Logger, processLogger } from './logger';
+import { type BuildQueue, createBuildQueue } from './messages';
+import { type Settings } from './settings';
+
+/** What every capability is put together from. */
+export interface PlatformParts {
+  settings: Settings;
+  clients: AzureClients;
+  clock: Clock;
+  random: () => number;
+  newId: () => string;
+  logger: Logger;
+  documents(container: string): DocumentStore;
+  blobs(container: string): BlobStore;
+  queue: BuildQueue;
+  audit: Audit;
+  leases: Leases;
+  fleetEvents: FleetEvents;
+  close(): Promise<void>;
+}
+
+/** Name of what `infra/` creates. */
+const topicName = 'database-builds';
+
+export function createPlatformParts(settings: Settings): PlatformParts {
+  const clients = createAzureClients(settings);
+  const clock = systemClock;
+  const random = Math.random;
+  const database: Database = clients.cosmos.database(settings.SQLFLEET_COSMOS_DATABASE);
+  const documents = (name: string): DocumentStore => createDocumentStore(database.container(name), { clock, random });
+  const queue = createBuildQueue(clients.serviceBus, clients.serviceBusAdministration, topicName);
+  return {
+    settings,
+    clients,
+    clock,
+    random,
+    newId: randomUUID,
+    logger: processLogger,
+    documents,
+    blobs: (name) => createBlobStore(clients.blobs.getContainerClient(name)),
+    queue,
+    audit: createAudit(documents('audit'), { clock, newId: randomUUID }),
+    leases: createLeases(documents('leases'), { clock }),
+    fleetEvents: unpublishedEvents,
+    async close() {
+      await queue.close();
+      await clients.serviceBus.close();
+      clients.cosmos.dispose();
+    },
+  };
+}
