@@ -1,5 +1,6 @@
 import { app } from '@azure/functions';
 import { compose, type Composition } from '../lib/platform/compose';
+import { registerApprovals } from './approvals';
 import { registerBuilds } from './builds';
 import { registerDescription } from './description';
 import { registerPackages } from './packages';
@@ -10,6 +11,7 @@ let composition: Composition | undefined;
 const composed = (): Composition => (composition ??= compose(process.env));
 
 registerBuilds(() => composed().builds);
+registerApprovals(() => composed().approvals);
 registerPackages();
 registerDescription();
 

@@ -1,9 +1,12 @@
+import { type ApprovalServices } from '../approvals/services';
 import { type BuildServices } from '../builds/services';
+import { composeApprovals } from './compose-approvals';
 import { composeBuilds } from './compose-builds';
 import { createPlatformParts } from './platform-parts';
 import { readSettings } from './settings';
 
 export interface Composition {
+  approvals: ApprovalServices;
   builds: BuildServices;
   /** Sends what is buffered and closes the connections. */
   close(): Promise<void>;
@@ -12,8 +15,10 @@ export interface Composition {
 /** The composition root: reads the settings once, and puts the capabilities together, each by its own `compose-…`. */
 export function compose(environment: Record<string, string | undefined>): Composition {
   const parts = createPlatformParts(readSettings(environment));
+  const approvals = composeApprovals(parts);
   const { builds, closeBuilds } = composeBuilds(parts);
   return {
+    approvals,
     builds,
     async close() {
       await closeBuilds();
