@@ -83,9 +83,16 @@ export function adaptedLanes(state: LaneKeyState, throttled: boolean): LaneKeySt
 }
 
 export function initialLaneKeys(plan: Plan): LaneKeyState[] {
-  return plan.keys.map(({ key, count }) => {
+  return plan.keys.map(({ key, gate, count }) => {
     const lanes = Math.min(plan.lanesPerKey, count);
-    return { key, sent: 0, lanes: new Array<number>(lanes).fill(0), open: lanes, calmLooks: 0 };
+    return {
+      key,
+      ...(gate === undefined ? {} : { gate }),
+      sent: 0,
+      lanes: new Array<number>(lanes).fill(0),
+      open: lanes,
+      calmLooks: 0,
+    };
   });
 }
 
@@ -128,17 +135,20 @@ export interface Assignment {
 
 /**
  * Fills the open lanes of every key up to `depth`, each target into the lane with the least outstanding. Keys take turns,
- * so that a bound of `maximum` messages per look does not starve the last ones.
+ * so that a bound of `maximum` messages per look does not starve the last ones. What is `held` back gets nothing.
  */
 export function topUp(
   plan: Plan,
   states: readonly LaneKeyState[],
   depth: number,
   maximum: number,
+  held: (gate: string | undefined) => boolean = () => false,
 ): { keys: LaneKeyState[]; assignments: Assignment[] } {
   const keys = states.map((state) => ({ ...state, lanes: [...state.lanes] }));
   const assignments: Assignment[] = [];
-  let waiting = keys.map((state, index) => ({ state, planned: plan.keys[index] }));
+  let waiting = keys
+    .map((state, index) => ({ state, planned: plan.keys[index] }))
+    .filter(({ planned }) => !held(planned?.gate));
   while (waiting.length > 0 && assignments.length < maximum) {
     waiting = waiting.filter(({ state, planned }) => {
       if (planned === undefined || state.sent >= planned.count || assignments.length >= maximum) return false;

@@ -3,7 +3,9 @@ import { forEachConcurrently } from '../platform/concurrency';
 import { AppError, messageOf } from '../platform/errors';
 import { type Logger } from '../platform/logger';
 import { type BuildQueue, type OutgoingMessage } from '../platform/messages';
+import { type createAskApprovals } from './ask-approvals';
 import { type DeadLetters } from './dead-letters';
+import { type Gates, heldBack, isHeld } from './gates';
 import { adaptedLanes, emptied, keyInLaneName, laneDepth, smoothedLaneRate, takeLane, topUp } from './lanes';
 import { giveUpOutstanding, outstandingTargets } from './lost-targets';
 import { type StageResult } from './orchestrators/build';
@@ -19,6 +21,7 @@ export interface MonitorDeps {
   plans: PlanReader;
   queue: BuildQueue;
   deadLetters: DeadLetters;
+  askApprovals: ReturnType<typeof createAskApprovals>;
   clock: Clock;
   logger: Logger;
   intervalMs: number;
@@ -51,25 +54,21 @@ export function createMonitor(deps: MonitorDeps) {
     }
 
     const counted = await countNew(deps, stored.value, nowMs);
-    const step = nextStep(build, plan, counted, nowMs);
-    const acted = await act(deps, { build, run, plan, step, nowMs }, counted);
-    const { progress, waitingFor } = await lookAfterSilence(deps, { build, run, plan, step, nowMs }, acted).catch(
-      (error: unknown) => {
-        // Only a hint was to be had: what was sent in this look must be remembered all the same.
-        deps.logger.warn('the queue could not be asked what it holds', { ...run, error: messageOf(error) });
-        return { progress: acted, waitingFor: 'the queue cannot be asked what it holds' };
-      },
-    );
+    const gates = await deps.askApprovals(build, plan, counted);
+    const step = nextStep(build, plan, counted, nowMs, gates);
+    const look = { build, run, plan, gates, step, nowMs };
+    const acted = await act(deps, look, counted);
+    const { progress, waitingFor } = await lookAfterSilence(deps, look, acted).catch((error: unknown) => {
+      // Only a hint was to be had: what was sent in this look must be remembered all the same.
+      deps.logger.warn('the queue could not be asked what it holds', { ...run, error: messageOf(error) });
+      return { progress: acted, waitingFor: 'the queue cannot be asked what it holds' };
+    });
 
     const replaced = await deps.builds.replaceProgress({ ...progress, lastLookMs: nowMs }, stored.etag);
     if (replaced === 'changed') return { kind: 'again', delayMs: deps.intervalMs };
-    await deps.builds.update(run.buildId, (current) => published(current, progress, waitingFor));
+    await deps.builds.update(run.buildId, (current) => published(current, progress, gates, waitingFor));
     if (step.kind === 'finish') return { kind: 'done' };
-    const atOnce = step.kind === 'skipRest' || step.kind === 'abandon';
-    return {
-      kind: 'again',
-      delayMs: atOnce ? 0 : lookDelayMs(progress, looksSoFar(build, nowMs), deps.intervalMs, nowMs),
-    };
+    return { kind: 'again', delayMs: delayAfter(deps, look, progress) };
   };
 }
 
@@ -78,8 +77,18 @@ interface Look {
   build: Build;
   run: RunInput;
   plan: Plan;
+  gates: Gates;
   step: NextStep;
   nowMs: number;
+}
+
+/** People take their time, and wake the build when they have decided; this is for a wake-up that was lost. */
+const waitForPeopleMs = 60_000;
+
+function delayAfter(deps: MonitorDeps, { build, gates, step, nowMs }: Look, progress: Progress): number {
+  if (step.kind === 'skipRest' || step.kind === 'abandon') return 0;
+  const forPeople = step.kind === 'wait' && outstandingIn(progress) === 0 && heldBack(gates).length > 0;
+  return forPeople ? waitForPeopleMs : lookDelayMs(progress, looksSoFar(build, nowMs), deps.intervalMs, nowMs);
 }
 
 /** Follows the outcomes' feed from where the last look ended, and lets lanes and rates follow from what it brings. */
@@ -107,7 +116,7 @@ async function countNew(deps: MonitorDeps, before: Progress, nowMs: number): Pro
 }
 
 async function act(deps: MonitorDeps, look: Look, progress: Progress): Promise<Progress> {
-  const { build, run, plan, step, nowMs } = look;
+  const { build, run, plan, gates, step, nowMs } = look;
   switch (step.kind) {
     case 'finish':
     case 'wait':
@@ -118,16 +127,19 @@ async function act(deps: MonitorDeps, look: Look, progress: Progress): Promise<P
         progress.keys,
         laneDepth(progress.laneRate, deps.intervalMs),
         messagesPerLook,
+        (gate) => isHeld(gates, gate),
       );
       const messages: OutgoingMessage[] = [];
       for (const { ordinal, lane } of assignments) {
         messages.push(targetMessage(build, await deps.plans.target(run, plan, ordinal), lane));
       }
       if (messages.length > 0) await deps.queue.send(messages);
-      return { ...progress, keys };
+      // Silence before anything was handed out, as long as people took, says nothing about what is handed out now.
+      const lastOutcomeMs = outstandingIn(progress) === 0 ? nowMs : progress.lastOutcomeMs;
+      return { ...progress, keys, lastOutcomeMs };
     }
     case 'skipRest':
-      return skipRest(deps, look, progress, step.reason);
+      return skipRest(deps, look, progress, step.reason, step.gate);
     case 'abandon':
       await giveUpOutstanding(deps, run, plan, progress, nowMs);
       return skipRest(deps, look, progress, 'the build had to end');
@@ -141,12 +153,19 @@ function targetMessage(build: Build, { target, attempt }: PlannedTarget, lane: s
   return { messageId, sessionId: lane, body, cluster: build.cluster };
 }
 
-/** Ends targets that were never handed out as `skipped`, some per look. */
-async function skipRest(deps: MonitorDeps, { run, plan }: Look, progress: Progress, reason: string): Promise<Progress> {
+/** Ends targets that were never handed out as `skipped`, some per look; of one gate only, if it is named. */
+async function skipRest(
+  deps: MonitorDeps,
+  { run, plan }: Look,
+  progress: Progress,
+  reason: string,
+  gate?: string,
+): Promise<Progress> {
   const keys = progress.keys.map((state) => ({ ...state }));
   const ordinals: number[] = [];
   for (const [index, state] of keys.entries()) {
     const key = plan.keys[index];
+    if (gate !== undefined && key?.gate !== gate) continue;
     while (key !== undefined && state.sent < key.count && ordinals.length < skipsPerLook) {
       ordinals.push(key.start + state.sent);
       state.sent += 1;
@@ -206,11 +225,12 @@ function outstandingIn(progress: Progress): number {
 }
 
 /** What people see of the progress, in the build document. */
-function published(build: Build, progress: Progress, waitingFor: string | null): Build {
+function published(build: Build, progress: Progress, gates: Gates, waitingFor: string | null): Build {
   const paused = build.control.paused !== null && build.control.cancelled === null;
   const active = build.state === 'running' || build.state === 'paused';
   return {
     ...build,
+    approvals: heldBack(gates),
     state: active ? (paused ? 'paused' : 'running') : build.state,
     counts: progress.counts,
     outstanding: Math.max(0, outstandingIn(progress)),

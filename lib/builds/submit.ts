@@ -1,6 +1,7 @@
 import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
+import { type FleetEvents } from '../platform/cloud-events';
 import { type Orchestrations } from '../platform/durable';
 import { AppError, type InputProblem } from '../platform/errors';
 import { sha256 } from '../platform/hash';
@@ -31,6 +32,7 @@ export interface SubmitDeps {
   readPackage(files: SubmittedFiles): Promise<SubmittedPackage>;
   readTargets(text: Buffer): TargetsReading;
   audit: Audit;
+  fleetEvents: FleetEvents;
   clock: Clock;
   newBuildId: () => string;
 }
@@ -131,6 +133,12 @@ export function createSubmit(deps: SubmitDeps) {
       actor: requestedBy,
       reason: build.options.description,
       details: { package: build.package, targets: build.targets.count },
+    });
+    await deps.fleetEvents.publish({
+      id: `${buildId}.started`,
+      type: 'Sqlfleet.Builds.Started',
+      subject: `builds/${buildId}`,
+      data: { buildId, name: build.name, requestedBy, targets: build.targets.count, package: scripts.package.sha256 },
     });
     return { build, created: true };
   };

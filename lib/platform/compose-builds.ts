@@ -12,6 +12,7 @@ import { createEndpointResolver } from '../sql/endpoints';
 import { parseTargets } from '../targets/parse';
 import { checkServers } from '../targets/servers';
 import { type TargetsReading } from '../targets/model';
+import { type Approvals } from './approvals';
 import { type AzureClients } from './clients';
 import { systemClock } from './clock';
 import { AppError } from './errors';
@@ -27,7 +28,10 @@ const cancelTimeoutMs = 5_000;
 const longestDeliveryMs = 225 * 60_000;
 
 /** Puts the builds capability together. */
-export function composeBuilds(parts: PlatformParts): { builds: BuildServices; closeBuilds: () => Promise<void> } {
+export function composeBuilds(
+  parts: PlatformParts,
+  { approvals }: { approvals: Approvals },
+): { builds: BuildServices; closeBuilds: () => Promise<void> } {
   const { settings, clients, clock, random, logger } = parts;
   const events = createProgressEvents(clients.progressHub, logger);
   const builder: DatabaseBuilderDeps = {
@@ -49,6 +53,8 @@ export function composeBuilds(parts: PlatformParts): { builds: BuildServices; cl
       blobs: { uploads: parts.blobs('packages'), state: parts.blobs('builds'), logs: parts.blobs('logs') },
       queue: parts.queue,
       events,
+      fleetEvents: parts.fleetEvents,
+      approvals,
       audit: parts.audit,
       clock,
       random,

@@ -16,7 +16,7 @@ export interface Composition {
 export function compose(environment: Record<string, string | undefined>): Composition {
   const parts = createPlatformParts(readSettings(environment));
   const approvals = composeApprovals(parts);
-  const { builds, closeBuilds } = composeBuilds(parts);
+  const { builds, closeBuilds } = composeBuilds(parts, { approvals });
   return {
     approvals,
     builds,
