@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { compose, type Composition } from '../lib/platform/compose';
 import { registerBuilds } from './builds';
+import { registerClusters } from './clusters';
 import { registerDescription } from './description';
 import { registerPackages } from './packages';
 
@@ -11,6 +12,7 @@ const composed = (): Composition => (composition ??= compose(process.env));
 
 registerBuilds(() => composed().builds);
 registerPackages();
+registerClusters(() => composed().clusters);
 registerDescription();
 
 app.hook.appTerminate(async () => {

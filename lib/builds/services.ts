@@ -1,6 +1,7 @@
 import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
+import { type ClusterDirectory } from '../platform/cluster-choice';
 import { AppError } from '../platform/errors';
 import { type DocumentStore } from '../platform/documents';
 import { type Logger } from '../platform/logger';
@@ -12,8 +13,10 @@ import { createDeploy } from './deploy';
 import { isIncurable } from './errors';
 import { createFinish } from './finish';
 import { type DatabaseBuildRequest, type DatabaseBuildResult } from './model';
+import { createLaneHolds } from './lane-holds';
 import { createMonitor } from './monitor';
 import { type StageResult } from './orchestrators/build';
+import { createPlacement } from './placement';
 import { createPlanReader } from './plan-reader';
 import { createPrepare } from './prepare';
 import { createRevive } from './revive';
@@ -27,6 +30,8 @@ export interface BuildServicesDeps {
   /** `uploads`: where callers put packages and targets; `state`: immutable inputs, plans, manifests; `logs`. */
   blobs: { uploads: BlobStore; state: BlobStore; logs: BlobStore };
   queue: BuildQueue;
+  clusters: ClusterDirectory;
+  laneHolds: DocumentStore;
   events: ProgressEvents;
   audit: Audit;
   clock: Clock;
@@ -83,6 +88,8 @@ export function createBuildServices(deps: BuildServicesDeps) {
     plans,
     queue,
     deadLetters,
+    place: createPlacement({ builds, clusters: deps.clusters, audit, clock, stuckAfterMs: deps.stuckAfterMs }),
+    holds: createLaneHolds({ documents: deps.laneHolds, builds, clock }),
     clock,
     logger,
     intervalMs: deps.monitorIntervalMs,

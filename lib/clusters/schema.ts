@@ -173,6 +173,8 @@ export const clusterSchema = z.object({
   queue: z.string(),
   signOptions: signOptionsSchema,
   keys: z.array(clusterKeySchema),
+  /** The last change, as the audit log has it: written with the document, so that a crash between the two loses nothing. */
+  lastChange: byAt.extend({ action: z.string(), changes: z.record(z.string(), z.unknown()) }),
   /** Id of the cluster that takes over while this one is drained. */
   successor: z.string().nullable(),
   createdAt: z.string(),

@@ -21,6 +21,16 @@ export function serves(cluster: Pick<Cluster, 'scmOrganizations' | 'scmContext'>
   return scmOrganizations.some((own) => own.toLowerCase() === organization);
 }
 
+/** Whether `a` serves everybody whom `b` serves, so that nobody's work has to go elsewhere when it takes over. */
+export function coversAllOf(
+  a: Pick<Cluster, 'scmOrganizations' | 'scmContext'>,
+  b: Pick<Cluster, 'scmOrganizations' | 'scmContext'>,
+): boolean {
+  if (b.scmOrganizations.length === 0 && a.scmOrganizations.length > 0) return false;
+  const everyone = b.scmOrganizations.length === 0 ? [null] : b.scmOrganizations;
+  return everyone.every((organization) => serves(a, { organization, scmContext: b.scmContext }));
+}
+
 export interface StatusAt {
   status: ClusterStatus;
   /** A phrase for people; '' when there is nothing to say. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { type z } from 'zod';
 import { type DocumentPage, type DocumentStore, type Versioned } from '../platform/documents';
 import { clusterIdOf } from './model';
 import {
