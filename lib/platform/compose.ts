@@ -1,13 +1,16 @@
 import { type ApprovalServices } from '../approvals/services';
 import { type BuildServices } from '../builds/services';
+import { type ClusterServices } from '../clusters/services';
 import { composeApprovals } from './compose-approvals';
 import { composeBuilds } from './compose-builds';
+import { composeClusters } from './compose-clusters';
 import { createPlatformParts } from './platform-parts';
 import { readSettings } from './settings';
 
 export interface Composition {
   approvals: ApprovalServices;
   builds: BuildServices;
+  clusters: ClusterServices;
   /** Sends what is buffered and closes the connections. */
   close(): Promise<void>;
 }
@@ -16,12 +19,16 @@ export interface Composition {
 export function compose(environment: Record<string, string | undefined>): Composition {
   const parts = createPlatformParts(readSettings(environment));
   const approvals = composeApprovals(parts);
-  const { builds, closeBuilds } = composeBuilds(parts, { approvals });
+  // Clusters ask which builds use them, builds ask for clusters: each through a function of the other.
+  const { clusters, closeClusters } = composeClusters(parts, (clusterId) => builds.builds.usingCluster(clusterId));
+  const { builds, closeBuilds } = composeBuilds(parts, { approvals, clusters: clusters.directory });
   return {
     approvals,
     builds,
+    clusters,
     async close() {
       await closeBuilds();
+      await closeClusters();
       await parts.close();
     },
   };

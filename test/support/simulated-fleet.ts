@@ -8,6 +8,7 @@ import { AppError, messageOf } from '../../lib/platform/errors';
 import { sha256 } from '../../lib/platform/hash';
 import { createLogger } from '../../lib/platform/logger';
 import { type BuildQueue, type DeadLetter, type OutgoingMessage } from '../../lib/platform/messages';
+import { appAlone, type ClusterDirectory } from '../../lib/platform/cluster-choice';
 import { createAudit } from '../../lib/platform/audit';
 import { type StageResult } from '../../lib/builds/orchestrators/build';
 import { type DatabaseBuildResult } from '../../lib/builds/model';
@@ -126,10 +127,18 @@ export interface SimulatedFleetOptions {
   /** How a target ends; default: committed. */
   build?: (message: { target: Target; attempt: number }) => DatabaseBuildResult['status'];
   stuckAfterMs?: number;
+  /** Default: the app alone. */
+  clusters?: ClusterDirectory;
 }
 
 /** The whole builds capability with real decisions and a real document store; the queue, blobs, databases and time are simulated. */
-export function createSimulatedFleet({ documents, targets, build, stuckAfterMs = 60_000 }: SimulatedFleetOptions) {
+export function createSimulatedFleet({
+  documents,
+  targets,
+  build,
+  stuckAfterMs = 60_000,
+  clusters = appAlone,
+}: SimulatedFleetOptions) {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
   let later: { atMs: number; act: () => void }[] = [];
   const advance = (ms: number): void => {
@@ -201,6 +210,8 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
       send: async (messages) => (present('send'), memory.queue.send(messages)),
       backlog: async (cluster) => (present('backlog'), memory.queue.backlog(cluster)),
     },
+    clusters,
+    laneHolds: documents.store('laneHolds'),
     events: {
       publish: (_key, event) => void events.push(event),
       flush: async () => undefined,
