@@ -8,6 +8,8 @@ import { messageOf } from '../lib/platform/errors';
  * reads once, at start; that is why it is a process of its own.
  */
 async function main(): Promise<void> {
+  // The parent was killed: end at once, as it did, also while starting. Everything that matters is on disk.
+  process.on('disconnect', () => process.exit(1));
   const options = launchOptionsSchema.parse(JSON.parse(process.argv[2] ?? '{}'));
   const cloud = await startCloud(options);
   let stopping = false;
@@ -24,19 +26,16 @@ async function main(): Promise<void> {
   process.on('message', (message) => {
     if (message === 'stop') stop();
   });
-  // The parent was killed: end at once, as it did. Everything that matters is on disk.
-  process.on('disconnect', () => process.exit(1));
   tell({ kind: 'ready', endpoints: cloud.endpoints, startMs: cloud.startMs });
 }
 
-function tell(message: CloudMessage): void {
-  process.send?.(message);
+function tell(message: CloudMessage, told?: () => void): void {
+  process.send?.(message, undefined, undefined, told);
 }
 
 main().catch((error: unknown) => {
   // The parent shows the message; the stack is for whoever asked for more.
-  tell({ kind: 'failed', message: messageOf(error) });
   if (process.argv[2]?.includes('"verbose":true') === true) console.error(error);
-  process.exitCode = 1;
-  process.disconnect?.();
+  // What had started is stopped; a connection that a client holds open must not keep the process.
+  tell({ kind: 'failed', message: messageOf(error) }, () => process.exit(1));
 });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { type z } from 'zod';
 import { type InputProblem } from './errors';
 
 /** A value that came from outside, checked; or everything that is wrong with it, in words for whoever sent it. */

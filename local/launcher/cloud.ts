@@ -31,6 +31,7 @@ import { createHostLog } from './host-log';
 import { ensureSecrets } from './secrets';
 import { coalesced } from './coalesced';
 import { certificateNames, serverSuffix, sqlServerNames } from './server-names';
+import { claimState } from './state-claim';
 
 export interface Cloud {
   endpoints: Endpoints;
@@ -86,6 +87,7 @@ type Started = <T>(part: Promise<T>, stopPart: (part: T) => Promise<unknown>) =>
 
 async function startParts(options: LaunchOptions, started: Started): Promise<Endpoints> {
   const { state } = options;
+  await claimState(state);
   const clock = systemClock;
   const port = (chosen: number): number => (options['free-ports'] ? 0 : chosen);
   const secrets = ensureSecrets(state);
@@ -105,6 +107,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
 
   /** Once the endpoints are known: tells of servers and databases that came later. */
   let refreshEndpoints = (): void => undefined;
+  const sqlPort = port(options['sql-port']);
   const startSql = async () => {
     const postgres = await started(startPostgres({ stateDirectory: join(state, 'postgres') }), (part) => part.stop());
     const engine = await started(createSqlEngine({ postgres: postgres.connection, clock }), (part) => part.close());
@@ -112,7 +115,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     const servers = await started(
       startSqlServers({
         engine,
-        servers: serverNames.map((name, index) => ({ name, port: port(options['sql-port'] + index) })),
+        servers: serverNames.map((name, index) => ({ name, port: sqlPort === 0 ? 0 : sqlPort + index })),
         gateway: { port: port(options['sql-gateway-port']), servers: () => fleet.hostNames() },
         logins: [{ user: sqlUser, password: secrets.sqlPassword }],
         certificates: tls,
@@ -162,11 +165,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   );
   await createContainers({ cosmos: documents, blobConnectionString: blobs.connectionString });
 
-  const httpPort = options['free-ports'] ? await freePort() : options['http-port'];
-  const sqlServers = servers.servers.map(({ name, port: sqlPort }) => ({
+  const httpPort = port(options['http-port']) || (await freePort());
+  const sqlServers = servers.servers.map(({ name, port: boundTo }) => ({
     server: name,
     host: '127.0.0.1',
-    port: sqlPort,
+    port: boundTo,
   }));
   const settings = appSettings({
     hostName: `localhost:${httpPort}`,

@@ -6,6 +6,7 @@ import { type Endpoints } from './endpoints';
 import { type LaunchOptions } from './options';
 import { cloudMessageSchema } from './process-messages';
 import { certificateNames } from './server-names';
+import { refuseOwnedState } from './state-claim';
 
 export interface LaunchedCloud {
   endpoints: Endpoints;
@@ -31,6 +32,7 @@ export async function launchCloud(
   output: 'inherit' | 'pipe' = 'inherit',
 ): Promise<LaunchedCloud> {
   const state = resolve(options.state);
+  await refuseOwnedState(state);
   if (options.fresh) rmSync(state, { recursive: true, force: true });
   mkdirSync(state, { recursive: true });
   const hostNames = certificateNames(options.servers);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { checkInput } from '../../lib/platform/schema-problems';
 
 /** Ports of the embedded cloud; 0 picks a free one. Defaults are those of the official emulators where there are any. */
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -20,7 +21,7 @@ export const launchOptionsSchema = z.strictObject({
   'sql-port': port.default(14_330),
   /** All logical servers at one port, as in Azure; those that are created later only there. */
   'sql-gateway-port': port.default(14_329),
-  /** All ports free ones, whatever is said above. */
+  /** All ports free ones; on the command line, all but those that are named. */
   'free-ports': z.boolean().default(false),
   servers: z.coerce.number().int().min(1).max(20).default(2),
   databases: z.coerce.number().int().min(0).max(5_000).default(20),
@@ -36,7 +37,7 @@ Starts the embedded cloud and the app on it, until Ctrl-C.
   --state FOLDER          where everything is kept (default .sqlfleet)
   --servers N             logical SQL servers (default 2)
   --databases N           databases on each of them (default 20)
-  --free-ports            pick free ports for everything
+  --free-ports            pick free ports for everything whose port is not named
   --http-port N           the app's HTTP API (default 7071)
   --sql-port N            the first SQL server; the others follow (default 14330)
   --sql-gateway-port N    all SQL servers, created ones too, at one port (default 14329)
@@ -49,6 +50,12 @@ Starts the embedded cloud and the app on it, until Ctrl-C.
   --verbose               show the log of every invocation
   --help                  this text
 `;
+
+const everyPortFree = Object.fromEntries(
+  Object.keys(launchOptionsSchema.shape)
+    .filter((name) => name.endsWith('-port'))
+    .map((name) => [name, '0']),
+);
 
 /** @throws Error with one line per option that is unknown or unusable. */
 export function readLaunchOptions(args: readonly string[]): LaunchOptions | 'help' {
@@ -66,8 +73,9 @@ export function readLaunchOptions(args: readonly string[]): LaunchOptions | 'hel
     },
   });
   if (values.help === true) return 'help';
-  const result = launchOptionsSchema.safeParse(values);
+  const chosen = 'free-ports' in values ? { ...everyPortFree, ...values, 'free-ports': false } : values;
+  const result = checkInput(launchOptionsSchema, chosen, 'options.invalid', '');
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `--${path.join('.')}: ${message}`);
+  const problems = result.problems.map(({ entry, message }) => `--${entry} ${message}`);
   throw new Error(`${problems.join('\n')}\n\n${usage}`);
 }

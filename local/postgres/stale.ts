@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { commandLine } from '../processes';
 
 /** What PostgreSQL writes into `postmaster.pid`: process id on line 1, state on line 8. */
 export interface PostmasterFile {
@@ -65,30 +64,4 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 function isPostmasterOf(command: string, dataDirectory: string): boolean {
   return command.includes('postgres') && command.includes(` -D ${dataDirectory} `);
-}
-
-/** Program and arguments of a process, joined by blanks; null: there is no such process. */
-async function commandLine(pid: number): Promise<string | null> {
-  if (process.platform === 'linux') {
-    try {
-      // Empty for a zombie, which is as good as gone.
-      const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      return text === '' ? null : text;
-    } catch {
-      return null;
-    }
-  }
-  const [program, args] =
-    process.platform === 'win32'
-      ? [
-          'powershell',
-          ['-NoProfile', '-Command', `(Get-CimInstance Win32_Process -Filter "ProcessId=${pid}").CommandLine`],
-        ]
-      : ['ps', ['-ww', '-o', 'command=', '-p', String(pid)]];
-  try {
-    const { stdout } = await promisify(execFile)(program, args);
-    return stdout.trim() === '' ? null : `${stdout.trim()} `;
-  } catch {
-    return null;
-  }
 }

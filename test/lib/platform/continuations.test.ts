@@ -16,12 +16,10 @@ describe('a continuation', () => {
     ['another filter', ['outcomes', 'build-1', { status: 'committed' }]],
   ])('is refused by %s, which would go on somewhere and leave out what was never seen', (_said, other) => {
     const token = list.encode('{"place":7}') ?? '';
-    expect(() => continuationsOf(other).decode(token)).toThrow(
-      expect.objectContaining({ code: 'request.continuation', status: 400 }),
-    );
+    expect(() => continuationsOf(other).decode(token)).toThrow('not one that a page of this list gave');
   });
 
   it.each(['', 'abc', '%00', 'a'.repeat(9_000)])('is refused when nobody gave it: %.10s', (forged) => {
-    expect(() => list.decode(forged)).toThrow(expect.objectContaining({ code: 'request.continuation' }));
+    expect(() => list.decode(forged)).toThrow('not one that a page of this list gave');
   });
 });
