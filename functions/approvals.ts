@@ -3,19 +3,10 @@ import { z } from 'zod';
 import { approvalStateSchema, approvalViewSchema, decisionRequestSchema } from '../lib/approvals/schema';
 import { type ApprovalServices } from '../lib/approvals/services';
 import { durableClientInput, orchestrationsOf } from '../lib/platform/durable';
-import {
-  continuationsOf,
-  oneOrMore,
-  pagingQuery,
-  parsed,
-  problemSchema,
-  queryOf,
-  type Route,
-} from '../lib/platform/http';
+import { continuationsOf, oneOrMore, pagingQuery, parsed, problem, queryOf, type Route } from '../lib/platform/http';
 import { bodyWithActor } from './acting';
 import { registerRoutes } from './routes';
 
-const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
 const listQuery = z.strictObject({ state: oneOrMore(approvalStateSchema), ...pagingQuery });
 
 /** The HTTP API of approvals, as data. */

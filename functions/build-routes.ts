@@ -17,19 +17,9 @@ import { buildView, buildViewSchema, outcomeView, outcomeViewSchema } from '../l
 import { recordedSchema } from '../lib/platform/audit';
 import { orchestrationsOf } from '../lib/platform/durable';
 import { AppError } from '../lib/platform/errors';
-import {
-  continuationsOf,
-  oneOrMore,
-  pagingQuery,
-  parsed,
-  problemSchema,
-  queryOf,
-  type Route,
-} from '../lib/platform/http';
+import { continuationsOf, oneOrMore, pagingQuery, parsed, problem, queryOf, type Route } from '../lib/platform/http';
 import { bodyWithActor } from './acting';
 import { readSubmission } from './submission';
-
-const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
 
 const auditQuery = z.strictObject(pagingQuery);
 const listQuery = z.strictObject({ state: oneOrMore(buildStateSchema), ...pagingQuery });

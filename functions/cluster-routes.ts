@@ -23,13 +23,12 @@ import {
   oneOrMore,
   pagingQuery,
   parsed,
-  problemSchema,
+  problem,
   queryOf,
   type Route,
 } from '../lib/platform/http';
 import { adminOf } from './cluster-admin';
 
-const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
 const refusals = {
   400: problem('The request cannot be understood, or does not say who makes the change.'),
   401: problem('Nobody is signed in.'),

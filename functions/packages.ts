@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { validateSubmitted } from '../lib/packages/verdict';
 import { AppError } from '../lib/platform/errors';
-import { problemSchema, type Route } from '../lib/platform/http';
+import { parsed, problem, queryOf, type Route } from '../lib/platform/http';
 import { registerRoutes } from './routes';
 import { readPackageFiles } from './submission';
 
@@ -32,6 +32,10 @@ const verdictSchema = z.object({
   ),
 });
 
+const validateQuery = z.strictObject({
+  name: z.string().default('package').meta({ description: 'File name, when the package is the body.' }),
+});
+
 /** Looking at packages without building them. */
 export const packageRoutes: Route[] = [
   {
@@ -39,9 +43,7 @@ export const packageRoutes: Route[] = [
     method: 'POST',
     path: 'packages/validate',
     summary: 'The whole verdict on a package, without building it.',
-    query: z.strictObject({
-      name: z.string().optional().meta({ description: 'File name, when the package is the body.' }),
-    }),
+    query: validateQuery,
     body: {
       'application/octet-stream': z.file(),
       'multipart/form-data': z.object({
@@ -50,11 +52,14 @@ export const packageRoutes: Route[] = [
     },
     responses: {
       200: { description: 'The verdict, also on a package that cannot be built.', body: verdictSchema },
-      413: { description: 'Too large.', body: problemSchema, mediaType: 'application/problem+json' },
-      422: { description: 'There is no package.', body: problemSchema, mediaType: 'application/problem+json' },
+      400: problem('The request cannot be taken apart.'),
+      413: problem('Too large.'),
+      415: problem('JSON, or an encoded body.'),
+      422: problem('There is no package, or there are parts that nobody reads.'),
     },
     async handle(request) {
-      const files = await readPackageFiles(request);
+      const { name } = parsed(validateQuery, queryOf(request), 'query');
+      const files = await readPackageFiles(request, name);
       if (files.length === 0) {
         throw new AppError('request.partMissing', 'Send the package as the body, or as the form part "package".', {
           status: 422,

@@ -1,4 +1,5 @@
 import { type HttpRequest } from '@azure/functions';
+import { type z } from 'zod';
 import { blobBuildRequestSchema } from '../lib/builds/schema';
 import { type Submission } from '../lib/builds/submit';
 import { AppError, type InputProblem, messageOf } from '../lib/platform/errors';
@@ -23,30 +24,41 @@ export async function readSubmission(
   if (mediaType === 'multipart/form-data') return { ...(await readForm(request)), ...common };
   if (mediaType === 'application/json') {
     const body = parsed(blobBuildRequestSchema, await jsonBody(request), 'body');
-    const read = async (name: string): Promise<Buffer> => {
-      const bytes = await readBlob(name);
-      if (bytes !== null) return bytes;
-      throw new AppError('request.blobMissing', `There is no blob "${name}" in the container "packages".`, {
-        status: 422,
-      });
-    };
+    const [packageBytes, targets] = await Promise.all([readBlob(body.package.blob), readBlob(body.targets.blob)]);
+    if (packageBytes === null || targets === null) throw blobsMissing(body, { package: packageBytes, targets });
     const name = body.package.blob.slice(body.package.blob.lastIndexOf('/') + 1);
-    return {
-      packageFiles: [{ name, bytes: await read(body.package.blob) }],
-      targets: await read(body.targets.blob),
-      options: body.options,
-      ...common,
-    };
+    return { packageFiles: [{ name, bytes: packageBytes }], targets, options: body.options, ...common };
   }
   throw unsupportedMediaType('multipart/form-data or application/json');
 }
 
 /** The package of `POST /api/packages/validate`: the body itself, or the `package` parts of a form. Empty: there is none. */
-export async function readPackageFiles(request: HttpRequest): Promise<Submission['packageFiles']> {
+export async function readPackageFiles(request: HttpRequest, name: string): Promise<Submission['packageFiles']> {
   refuseUnreadableBody(request);
-  if (mediaTypeOf(request) === 'multipart/form-data') return filesOf(await readFormData(request), 'package');
+  if (mediaTypeOf(request) === 'multipart/form-data') {
+    const form = await readFormData(request);
+    refuseParts(unknownParts([...form.keys()], ['package']));
+    return filesOf(form, 'package');
+  }
+  // Whatever curl and browsers call a file is taken for one. JSON never is: whoever sends it means `POST /api/builds`.
+  if (mediaTypeOf(request) === 'application/json') throw unsupportedMediaType('the package itself, or a form');
   const bytes = Buffer.from(await request.arrayBuffer());
-  return bytes.length === 0 ? [] : [{ name: request.query.get('name') ?? 'package', bytes }];
+  return bytes.length === 0 ? [] : [{ name, bytes }];
+}
+
+type BlobRequest = z.infer<typeof blobBuildRequestSchema>;
+
+function blobsMissing(request: BlobRequest, found: Record<'package' | 'targets', Buffer | null>): AppError {
+  const missing = (['package', 'targets'] as const).filter((part) => found[part] === null);
+  const problems = missing.map((part): InputProblem => {
+    const message = `there is no blob "${request[part].blob}" in the container "packages"; upload it first`;
+    return { code: 'request.blobMissing', message, entry: `body.${part}.blob`, line: null };
+  });
+  const what = problems.map(({ message }) => message).join('; ');
+  return new AppError('request.blobMissing', `The build was not started: ${what}.`, {
+    status: 422,
+    details: { problems },
+  });
 }
 
 function refuseUnreadableBody(request: HttpRequest): void {
@@ -60,15 +72,10 @@ function refuseUnreadableBody(request: HttpRequest): void {
 
 async function readForm(request: HttpRequest): Promise<Pick<Submission, 'packageFiles' | 'targets' | 'options'>> {
   const form = await readFormData(request);
-  const problems = partProblems([...form.keys()]);
+  refuseParts(partProblems([...form.keys()]));
   const [targets] = await filesOf(form, 'targets');
-  if (targets === undefined || problems.length > 0) {
-    const what = problems.map(({ entry, message }) => `${entry}: ${message}`).join('; ');
-    throw new AppError(problems[0]?.code ?? 'request.partMissing', `The form is not as expected: ${what}.`, {
-      status: 422,
-      details: { problems },
-    });
-  }
+  if (targets === undefined)
+    throw new AppError('request.partMissing', 'The form has no part "targets".', { status: 422 });
   const packageFiles = await filesOf(form, 'package');
   const [options] = await filesOf(form, 'options');
   return { packageFiles, targets: targets.bytes, options: options === undefined ? {} : optionsOf(options.bytes) };
@@ -79,13 +86,27 @@ function partProblems(names: readonly string[]): InputProblem[] {
   const count = (name: string): number => names.filter((each) => each === name).length;
   const missing = ['package', 'targets'].filter((name) => count(name) === 0);
   const repeated = ['targets', 'options'].filter((name) => count(name) > 1);
-  const unknown = [...new Set(names)].filter((name) => !['package', 'targets', 'options'].includes(name));
-  const problem = (code: string, message: string) => (entry: string) => ({ code, message, entry, line: null });
   return [
-    ...missing.map(problem('request.partMissing', 'this part is missing')),
-    ...repeated.map(problem('request.partRepeated', 'this part may come only once')),
-    ...unknown.map(problem('request.partUnknown', 'there is no such part; the parts are package, targets and options')),
+    ...missing.map(partProblem('request.partMissing', 'this part is missing')),
+    ...repeated.map(partProblem('request.partRepeated', 'this part may come only once')),
+    ...unknownParts(names, ['package', 'targets', 'options']),
   ];
+}
+
+function unknownParts(names: readonly string[], known: readonly string[]): InputProblem[] {
+  const unknown = [...new Set(names)].filter((name) => !known.includes(name));
+  return unknown.map(partProblem('request.partUnknown', `there is no such part; known are: ${known.join(', ')}`));
+}
+
+function partProblem(code: string, message: string) {
+  return (entry: string): InputProblem => ({ code, message, entry, line: null });
+}
+
+function refuseParts(problems: readonly InputProblem[]): void {
+  const [first] = problems;
+  if (first === undefined) return;
+  const what = problems.map(({ entry, message }) => `${entry}: ${message}`).join('; ');
+  throw new AppError(first.code, `The form is not as expected: ${what}.`, { status: 422, details: { problems } });
 }
 
 async function readFormData(request: HttpRequest) {

@@ -28,6 +28,8 @@ export async function benchRealFleet(
 ): Promise<Verdict[]> {
   if (process.platform === 'win32')
     throw new Error('--real-fleet reads the memory with ps, which is not there on Windows');
+  if (databases <= smallFleet)
+    throw new Error(`--real-fleet needs more than ${smallFleet}: it is compared with a build of so many.`);
   const perServer = Math.ceil(databases / servers);
   say(`Starting the embedded cloud with ${servers} × ${thousands(perServer)} databases ...`);
   const cloud = await launchCloud(

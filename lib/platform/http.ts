@@ -43,6 +43,13 @@ export const problemSchema = z
     description: 'RFC 9457 problem details. `problems` lists everything that is wrong with the input, with its place.',
   });
 
+/** How a route's description names a refusal. */
+export const problem = (description: string): Route['responses'][number] => ({
+  description,
+  body: problemSchema,
+  mediaType: 'application/problem+json',
+});
+
 const titles: Record<number, string> = {
   400: 'Bad request',
   401: 'Unauthorized',

@@ -73,7 +73,7 @@ describe('a submission', () => {
     await expect(readSubmission(formRequest([script, targets], compressed), noBlobs)).rejects.toMatchObject({
       status: 415,
     });
-    await expect(readPackageFiles(request('x', compressed))).rejects.toMatchObject({ status: 415 });
+    await expect(readPackageFiles(request('x', compressed), 'a.sql')).rejects.toMatchObject({ status: 415 });
   });
 
   it.each(['release 42/my package (final)+1.sbm', 'Übergabe #3 100%?.sbm'])(
@@ -102,4 +102,34 @@ describe('a submission', () => {
       });
     },
   );
+
+  it('names every blob that is not there', async () => {
+    const body = JSON.stringify({ package: { blob: 'a.sbm' }, targets: { blob: 'fleet.cfg' } });
+    const reading = readSubmission(request(body, { 'content-type': 'application/json' }), noBlobs);
+    await expect(reading).rejects.toMatchObject({
+      status: 422,
+      details: { problems: [{ entry: 'body.package.blob' }, { entry: 'body.targets.blob' }] },
+    });
+  });
+});
+
+describe('a package to look at', () => {
+  it('is the body, whatever it is called, or the parts of a form', async () => {
+    const body = request('SELECT 1', { 'content-type': 'application/x-www-form-urlencoded' });
+    expect(await readPackageFiles(body, 'a.sql')).toEqual([{ name: 'a.sql', bytes: Buffer.from('SELECT 1') }]);
+    const second = { ...script, fileName: 'b.sql' };
+    expect((await readPackageFiles(formRequest([script, second]), 'package')).map(({ name }) => name)).toEqual([
+      'a.sql',
+      'b.sql',
+    ]);
+  });
+
+  it('is no JSON, and comes without parts that nobody reads', async () => {
+    const json = request('{}', { 'content-type': 'application/json' });
+    await expect(readPackageFiles(json, 'package')).rejects.toMatchObject({ status: 415 });
+    await expect(readPackageFiles(formRequest([script, targets]), 'package')).rejects.toMatchObject({
+      status: 422,
+      details: { problems: [{ entry: 'targets' }] },
+    });
+  });
 });
