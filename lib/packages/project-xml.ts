@@ -23,6 +23,8 @@ export interface ScriptAttributes {
   dateModified: string | null;
   modifiedBy: string | null;
   tag: string | null;
+  /** Attributes, as written, whose values say nothing that can be understood; they count as missing. */
+  meaningless: string[];
   /** 1-based line of the element. */
   line: number;
 }
@@ -87,22 +89,30 @@ function childrenNamed(parents: readonly XmlElement[], name: string): XmlElement
 
 function scriptAttributes({ attributes, line }: XmlElement): ScriptAttributes {
   const text = (name: string): string | null => attributes.get(name) ?? null;
+  const meaningless: string[] = [];
+  const understood = <T>(name: string, parse: (value: string | null) => T | null): T | null => {
+    const value = text(name);
+    const meaning = parse(value);
+    if (meaning === null && value !== null && value.trim() !== '') meaningless.push(`${name}="${value}"`);
+    return meaning;
+  };
   return {
     fileName: text('FileName'),
-    buildOrder: parseDouble(text('BuildOrder')),
+    buildOrder: understood('BuildOrder', parseDouble),
     description: text('Description'),
-    rollBackOnError: parseBoolean(text('RollBackOnError')),
-    causesBuildFailure: parseBoolean(text('CausesBuildFailure')),
-    dateAdded: parseDate(text('DateAdded')),
-    scriptId: parseGuid(text('ScriptId')),
+    rollBackOnError: understood('RollBackOnError', parseBoolean),
+    causesBuildFailure: understood('CausesBuildFailure', parseBoolean),
+    dateAdded: understood('DateAdded', parseDate),
+    scriptId: understood('ScriptId', parseGuid),
     database: text('Database'),
-    stripTransactionText: parseBoolean(text('StripTransactionText')),
-    allowMultipleRuns: parseBoolean(text('AllowMultipleRuns')),
+    stripTransactionText: understood('StripTransactionText', parseBoolean),
+    allowMultipleRuns: understood('AllowMultipleRuns', parseBoolean),
     addedBy: text('AddedBy'),
-    scriptTimeOut: parseInteger(text('ScriptTimeOut')),
-    dateModified: parseDate(text('DateModified')),
+    scriptTimeOut: understood('ScriptTimeOut', parseInteger),
+    dateModified: understood('DateModified', parseDate),
     modifiedBy: text('ModifiedBy'),
     tag: text('Tag'),
+    meaningless,
     line,
   };
 }

@@ -114,6 +114,10 @@ function scriptHead(
   warnings: ProblemList,
 ): Omit<Script, 'text' | 'batches' | 'hash' | 'sha256'> {
   const { line } = attributes;
+  for (const attribute of attributes.meaningless) {
+    const message = `${attribute} of ${fileName} cannot be understood, so the default applies, as with SQL Build Manager.`;
+    warnings.add('package.script.attribute', message, projectEntry, line);
+  }
   const database = (attributes.database ?? '').trim();
   if (database.length > limits.databaseCharacters || /\p{C}/u.test(database)) {
     const message = `The Database of ${fileName} is longer than ${limits.databaseCharacters} characters or contains control characters.`;

@@ -29,7 +29,7 @@ export async function readZipDirectory(
   try {
     listed = await listEntries(bytes, limits, problems);
   } catch (error) {
-    problems.add('package.archive.broken', `The archive cannot be read: ${messageOf(error)}.`);
+    problems.add('package.archive.broken', `The archive cannot be read: ${messageOf(error).replace(/\.+$/, '')}.`);
     return [];
   }
   const entries = listed.flatMap((entry) => checkEntry(bytes, entry, limits, problems) ?? []);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ProblemList } from '../platform/problems';
+import { checkInput } from '../platform/schema-problems';
 import { checkDefaults } from './cfg-line';
 import { type TargetLimits } from './limits';
 import { type Target } from './model';
@@ -28,11 +29,10 @@ export function* readMultiDbJson(input: string, limits: TargetLimits, problems: 
   const items = parseArray(input, problems);
   for (const [index, item] of items.entries()) {
     const line = index + 1;
-    const parsed = serverSchema.safeParse(item);
+    const parsed = checkInput(serverSchema, item, 'targets.json.shape', '');
     if (!parsed.success) {
-      for (const { path, message } of parsed.error.issues) {
-        problems.add('targets.json.shape', `${path.join('.')}: ${message}`, null, line);
-      }
+      for (const { code, entry, message } of parsed.problems)
+        problems.add(code, `${entry ?? ''} ${message}`, null, line);
       continue;
     }
     const target = toTarget(parsed.data, line, limits, problems);

@@ -81,6 +81,12 @@ describe('attributes of a script', () => {
     expect(script).toMatchObject(defaults);
   });
 
+  test('that mean nothing are warned of: 0 for false would let a script run again and again', async () => {
+    const { warnings } = await read('<Script FileName="a.sql" AllowMultipleRuns="0" ScriptTimeOut="" Tag="x"/>');
+    expect(warnings).toEqual([expect.objectContaining({ code: 'package.script.attribute', line: 5 })]);
+    expect(warnings[0]?.message).toContain('AllowMultipleRuns="0" of a.sql');
+  });
+
   test.each([
     ['RollBackOnError=" FALSE "', { rollBackOnError: false }],
     ['BuildOrder=" 1,000.5 "', { order: 1000.5 }],
