@@ -191,7 +191,11 @@ export function buildRoutes(services: () => BuildServices): Route[] {
       path: 'builds/{buildId}/logs/{name}',
       summary: 'One log: a consolidated one once the build has ended, or the runnable log of one database.',
       responses: {
-        200: { description: 'The log.', body: z.string(), mediaType: 'text/plain' },
+        200: {
+          description: 'The log: text, SQL of one database, or the summary as JSON.',
+          body: z.string(),
+          mediaType: ['text/plain', 'application/sql', 'application/json'],
+        },
         404: problem('There is no such build, or no such log (yet).'),
       },
       async handle(request) {
@@ -220,6 +224,7 @@ export function buildRoutes(services: () => BuildServices): Route[] {
       query: auditQuery,
       responses: {
         200: { description: 'A page.', body: pageOf(recordedSchema) },
+        400: problem('Unusable query.'),
         404: problem('There is no such build.'),
       },
       async handle(request) {

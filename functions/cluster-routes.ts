@@ -309,6 +309,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
       query: auditQuery,
       responses: {
         200: { description: 'A page.', body: pageOf(recordedSchema) },
+        400: problem('Unusable query.'),
         404: problem('There never was such a cluster.'),
       },
       async handle(request) {

@@ -67,7 +67,13 @@ function operation(route: Route, schemas: Record<string, Json>): Json {
             : { headers: mapValues(headers, (text) => ({ description: text, schema: { type: 'string' } })) }),
           ...(body === undefined
             ? {}
-            : { content: { [mediaType ?? 'application/json']: { schema: jsonSchema(body, 'output', schemas) } } }),
+            : {
+                content: Object.fromEntries(
+                  [mediaType ?? 'application/json']
+                    .flat()
+                    .map((each) => [each, { schema: jsonSchema(body, 'output', schemas) }]),
+                ),
+              }),
         },
       ]),
     ),

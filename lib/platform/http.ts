@@ -20,7 +20,7 @@ export interface Route {
   requestHeaders?: Record<string, string>;
   responses: Record<
     number,
-    { description: string; body?: z.ZodType; mediaType?: string; headers?: Record<string, string> }
+    { description: string; body?: z.ZodType; mediaType?: string | string[]; headers?: Record<string, string> }
   >;
   handle(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit>;
 }
