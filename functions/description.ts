@@ -1,6 +1,8 @@
 import { app } from '@azure/functions';
 import { type Route } from '../lib/platform/http';
+import { approvalRoutes } from './approvals';
 import { buildRoutes } from './build-routes';
+import { clusterRoutes } from './cluster-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
 
@@ -12,7 +14,7 @@ export function allRoutes(): Route[] {
   const undescribed = (): never => {
     throw new Error('these routes are for description only');
   };
-  return [...buildRoutes(undescribed), ...packageRoutes];
+  return [...buildRoutes(undescribed), ...packageRoutes, ...approvalRoutes(undescribed), ...clusterRoutes(undescribed)];
 }
 
 /** The OpenAPI document as text, as it is committed and served. */

@@ -59,6 +59,11 @@ export const settingsSchema = z
     SQLFLEET_MONITOR_INTERVAL_MS: milliseconds.default(2_000),
     /** No new outcome for this long, with targets outstanding: the build says what it waits for and looks for lost ones. */
     SQLFLEET_STUCK_AFTER_MS: milliseconds.default(120_000),
+    // Build clusters.
+    /** Who may change the registry of clusters: names as the platform signs them in, or as callers give them. */
+    SQLFLEET_CLUSTER_ADMINS: list.default([]),
+    /** Where instances share their picture of the clusters; without it each follows the documents. */
+    REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   })
   .superRefine((settings, context) => {
     const eitherOf = (a: keyof typeof settings, b: keyof typeof settings): void => {
@@ -96,7 +101,8 @@ export type Settings = z.infer<typeof settingsSchema>;
 export function readSettings(environment: Record<string, string | undefined>): Settings {
   const own = Object.fromEntries(
     Object.entries(environment).filter(
-      ([name, value]) => name.startsWith(prefix) && value !== undefined && value !== '',
+      ([name, value]) =>
+        (name.startsWith(prefix) || name in settingsSchema.shape) && value !== undefined && value !== '',
     ),
   );
   const problems = Object.keys(own)
