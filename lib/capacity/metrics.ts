@@ -84,7 +84,7 @@ export function createCapacityMetrics(logger: Logger) {
   const line =
     <Facts extends object>(name: string) =>
     (facts: Facts): void =>
-      logger.info(name, { ...facts });
+      logger.info(name, Object.fromEntries(Object.entries(facts)));
   return {
     region: line<RegionMetricFacts>(metricLines.region),
     server: line<ServerMetricFacts>(metricLines.server),
