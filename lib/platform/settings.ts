@@ -5,14 +5,17 @@ const prefix = 'SQLFLEET_';
 
 const milliseconds = z.coerce.number().int().positive();
 
-/** `name=host,port` pairs separated by `;`: where a server is really reached (private endpoint, tunnel, embedded cloud). */
+/**
+ * `name=host,port` pairs separated by `;`: where a server is really reached (private endpoint, tunnel, embedded cloud).
+ * `*.suffix` stands for all servers below a domain and `*` for all, as behind a gateway.
+ */
 const endpointMap = z
   .string()
   .default('')
   .transform((text, context) => {
     const endpoints = new Map<string, { host: string; port: number }>();
     for (const pair of text.split(';').filter((part) => part.trim() !== '')) {
-      const match = /^\s*([^=\s]+)=([^,\s]+),(\d{1,5})\s*$/.exec(pair);
+      const match = /^\s*(\*|\*?[^=*\s]+)=([^,\s]+),(\d{1,5})\s*$/.exec(pair);
       const [, name, host, port] = match ?? [];
       if (name === undefined || host === undefined || port === undefined) {
         context.addIssue({ code: 'custom', message: `"${pair}" is not name=host,port` });
