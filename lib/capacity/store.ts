@@ -22,6 +22,8 @@ export interface ServerStore {
   /** All of a region; those that cannot be read as servers apart, because one mangled document must not blind the monitor. */
   region(region: string): Promise<{ servers: Stored[]; damaged: DamagedDocument[] }>;
   read(region: string, name: string): Promise<Server | null>;
+  /** By name alone; null: nowhere. */
+  find(name: string): Promise<Server | null>;
   create(server: Server): Promise<'created' | 'exists'>;
   /**
    * Reads, changes and writes until nobody else wrote in between; `change` answers null to leave it as it is.
@@ -119,6 +121,10 @@ export function createServerStore(documents: DocumentStore): ServerStore {
       return { servers, damaged };
     },
     read: async (region, name) => (await readStored(region, name))?.server ?? null,
+    async find(name) {
+      const query = { text: 'SELECT * FROM c WHERE c.id = @name', parameters: { name } };
+      return (await documents.query(query, serverSchema, { pageSize: 1 })).items[0] ?? null;
+    },
     create: (server) => documents.create(server.region, server),
     async update(region, name, change, { fence, known } = {}) {
       let stored = known ?? (await readStored(region, name));

@@ -131,7 +131,13 @@ export function createTick(deps: TickDeps) {
       await stillAlone();
 
       const nowMs = clock.nowMs();
-      const noted = remembered(memory, uncounted.map(({ server }) => server), documents, quotas, nowMs);
+      const noted = remembered(
+        memory,
+        uncounted.map(({ server }) => server),
+        documents,
+        quotas,
+        nowMs,
+      );
       const facts = {
         region,
         nowMs,
