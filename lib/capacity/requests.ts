@@ -8,10 +8,10 @@ const region = z
   .toLowerCase()
   .transform((text) => text.replaceAll(' ', ''));
 const tags = z.record(z.string(), z.string()).default({});
-/** What Azure allows, less what no tool can quote. */
+/** A part of what Azure allows: what every tool and every target file can name without quoting. */
 const databaseName = z
   .string()
-  .regex(/^[\w][\w .-]{0,126}\w$|^\w$/, 'letters, digits, _, -, . and spaces inside; at most 128')
+  .regex(/^[A-Za-z0-9][\w-]{0,126}$/, 'letters, digits, _ and - only; begins with a letter or digit; at most 127')
   .refine((name) => !['master', 'tempdb', 'model', 'msdb'].includes(name.toLowerCase()), 'is a system database');
 
 export const databaseRequestSchema = z

@@ -161,6 +161,17 @@ export const continuationCodec = {
  * strips copies that clients send; elsewhere anybody could claim to be anybody.
  */
 export function signedInActor(request: HttpRequest, environment: Record<string, string | undefined>): string | null {
-  if (environment.WEBSITE_AUTH_ENABLED?.toLowerCase() !== 'true') return null;
+  if (!isSignInOn(environment)) return null;
   return request.headers.get('x-ms-client-principal-name');
+}
+
+/** Whether the platform signs callers in, so that its word, and nobody else's, says who they are. */
+export function isSignInOn(environment: Record<string, string | undefined>): boolean {
+  return environment.WEBSITE_AUTH_ENABLED?.toLowerCase() === 'true';
+}
+
+/** The versions that a conditional header names; null: the header is absent. A weak mark is taken for the strong one. */
+export function entityTags(request: HttpRequest, header: 'if-match' | 'if-none-match'): string[] | null {
+  const text = request.headers.get(header);
+  return text === null ? null : text.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
 }

@@ -1,15 +1,18 @@
 import { Readable } from 'node:stream';
 import { type BlobStore } from '../../lib/platform/blobs';
 import { type Clock } from '../../lib/platform/clock';
+import { type FleetEvent } from '../../lib/platform/cloud-events';
 import { type DocumentStore } from '../../lib/platform/documents';
 import { type Orchestrations } from '../../lib/platform/durable';
 import { AppError, messageOf } from '../../lib/platform/errors';
 import { sha256 } from '../../lib/platform/hash';
 import { createLogger } from '../../lib/platform/logger';
 import { type BuildQueue, type DeadLetter, type OutgoingMessage } from '../../lib/platform/messages';
+import { appAlone, type ClusterDirectory } from '../../lib/platform/cluster-choice';
 import { createAudit } from '../../lib/platform/audit';
 import { type StageResult } from '../../lib/builds/orchestrators/build';
 import { type DatabaseBuildResult } from '../../lib/builds/model';
+import { createApprovalServices } from '../../lib/approvals/services';
 import { createBuildServices } from '../../lib/builds/services';
 import { type TargetMessage, targetMessageSchema } from '../../lib/builds/schema';
 import { type Package } from '../../lib/packages/model';
@@ -124,10 +127,18 @@ export interface SimulatedFleetOptions {
   /** How a target ends; default: committed. */
   build?: (message: { target: Target; attempt: number }) => DatabaseBuildResult['status'];
   stuckAfterMs?: number;
+  /** Default: the app alone. */
+  clusters?: ClusterDirectory;
 }
 
 /** The whole builds capability with real decisions and a real document store; the queue, blobs, databases and time are simulated. */
-export function createSimulatedFleet({ documents, targets, build, stuckAfterMs = 60_000 }: SimulatedFleetOptions) {
+export function createSimulatedFleet({
+  documents,
+  targets,
+  build,
+  stuckAfterMs = 60_000,
+  clusters = appAlone,
+}: SimulatedFleetOptions) {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
   let later: { atMs: number; act: () => void }[] = [];
   const advance = (ms: number): void => {
@@ -179,6 +190,14 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
     changes: async (...feed) => (present('outcomes'), outcomes.changes(...feed)),
   };
 
+  const published: FleetEvent[] = [];
+  const common = {
+    fleetEvents: { publish: async (event: FleetEvent) => void published.push(event) },
+    audit: createAudit(documents.store('audit'), { clock, newId: () => `audit-${ids++}-${Math.random()}` }),
+    clock,
+    logger: createLogger((_level, line) => void logged.push(line)),
+  };
+  const approvals = createApprovalServices({ ...common, documents: documents.store('approvals') });
   const services = createBuildServices({
     documents: { builds: documents.store('builds'), outcomes: outcomesUnlessAway },
     blobs: {
@@ -191,15 +210,16 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
       send: async (messages) => (present('send'), memory.queue.send(messages)),
       backlog: async (cluster) => (present('backlog'), memory.queue.backlog(cluster)),
     },
+    clusters,
+    laneHolds: documents.store('laneHolds'),
     events: {
       publish: (_key, event) => void events.push(event),
       flush: async () => undefined,
       close: async () => undefined,
     },
-    audit: createAudit(documents.store('audit'), { clock, newId: () => `audit-${ids++}-${Math.random()}` }),
-    clock,
+    ...common,
+    approvals,
     random: Math.random,
-    logger: createLogger((_level, line) => void logged.push(line)),
     newBuildId: () => `build-${ids++}-${Math.random().toString(36).slice(2)}`,
     readPackage: async (files) => ({
       valid: true,
@@ -239,6 +259,8 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
 
   return {
     services,
+    approvals,
+    published,
     orchestrations,
     memory,
     away,
