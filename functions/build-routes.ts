@@ -19,15 +19,14 @@ import { orchestrationsOf } from '../lib/platform/durable';
 import { AppError } from '../lib/platform/errors';
 import {
   continuationCodec,
-  jsonBody,
   oneOrMore,
   pagingQuery,
   parsed,
   problemSchema,
   queryOf,
   type Route,
-  signedInActor,
 } from '../lib/platform/http';
+import { bodyWithActor } from './acting';
 import { readSubmission } from './submission';
 
 const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
@@ -83,10 +82,7 @@ export function buildRoutes(services: () => BuildServices): Route[] {
     },
     async handle(request, context) {
       const buildId = buildIdOf(request);
-      const body = await jsonBody(request);
-      const actor = signedInActor(request, process.env);
-      const named = actor !== null && typeof body === 'object' ? { ...body, actor } : body;
-      const by = parsed(controlRequestSchema, named, 'body');
+      const by = parsed(controlRequestSchema, await bodyWithActor(request), 'body');
       const build = await services().control(buildId, action, by, orchestrationsOf(context));
       return { status: 202, jsonBody: buildView(build, apiUrlOf(request)) };
     },

@@ -94,6 +94,7 @@ function changed(
         ...build,
         state: 'validating',
         run: build.run + 1,
+        retriedBy: by.actor,
         finishedAt: null,
         deadlineAt: new Date(nowMs + build.options.deadlineMinutes * 60_000).toISOString(),
         control: { paused: null, cancelled: null },

@@ -1,6 +1,7 @@
 import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
+import { type FleetEvents } from '../platform/cloud-events';
 import { type ClusterDirectory } from '../platform/cluster-choice';
 import { type Orchestrations } from '../platform/durable';
 import { AppError, type InputProblem } from '../platform/errors';
@@ -33,6 +34,7 @@ export interface SubmitDeps {
   readPackage(files: SubmittedFiles): Promise<SubmittedPackage>;
   readTargets(text: Buffer): TargetsReading;
   audit: Audit;
+  fleetEvents: FleetEvents;
   clock: Clock;
   clusters: ClusterDirectory;
   newBuildId: () => string;
@@ -142,6 +144,12 @@ export function createSubmit(deps: SubmitDeps) {
       actor: requestedBy,
       reason: build.options.description,
       details: { package: build.package, targets: build.targets.count, cluster: build.cluster, because: choice.reason },
+    });
+    await deps.fleetEvents.publish({
+      id: `${buildId}.started`,
+      type: 'Sqlfleet.Builds.Started',
+      subject: `builds/${buildId}`,
+      data: { buildId, name: build.name, requestedBy, targets: build.targets.count, package: scripts.package.sha256 },
     });
     return { build, created: true };
   };
