@@ -54,6 +54,11 @@ export const settingsSchema = z
     SQLFLEET_EVENT_HUBS__fullyQualifiedNamespace: z.string().optional(),
     SQLFLEET_BLOBS: z.string().optional(),
     SQLFLEET_BLOBS__serviceUri: z.url().optional(),
+    // Of a user-assigned identity; the Functions host reads them for its triggers, and the clients take AZURE_CLIENT_ID.
+    SQLFLEET_SERVICE_BUS__credential: z.string().optional(),
+    SQLFLEET_SERVICE_BUS__clientId: z.string().optional(),
+    SQLFLEET_EVENT_HUBS__credential: z.string().optional(),
+    SQLFLEET_EVENT_HUBS__clientId: z.string().optional(),
     SQLFLEET_COSMOS_ENDPOINT: z.url(),
     SQLFLEET_COSMOS_KEY: z.string().optional(),
     SQLFLEET_COSMOS_DATABASE: z.string().default('sqlfleet'),
