@@ -11,13 +11,14 @@ import {
   type Select,
   type Top,
 } from '../parser/ast';
-import { conditionAggregates, containsAggregate, direction } from './aggregates';
+import { mentions } from '../parser/walk';
+import { containsAggregate, direction } from './aggregates';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
 import { bindItems } from './select-items';
-import { depthColumn, emptyScope, type BoundCommonTable, type Scope } from './scope';
-import { bindSource } from './sources';
-import { bigint, commonType, familyOf, int } from './types';
+import { depthColumn, emptyScope, same, type BoundCommonTable, type Scope } from './scope';
+import { bindFrom } from './sources';
+import { bigint, commonType, familyOf, int, isLarge } from './types';
 
 /** PostgreSQL text of a query, to be put into parentheses or run as it is. */
 export function queryBinder(
@@ -42,6 +43,8 @@ export function bindCommonTables(
   const visible = new Map<string, BoundCommonTable>(scope.commonTables);
   const recursive: string[] = [];
   for (const definition of definitions) {
+    if (definitions.find((other) => same(other.name, definition.name)) !== definition)
+      throw sqlError(239, [definition.name], { line: definition.query.line });
     const before: Scope = { ...scope, sources: [], commonTables: new Map(visible) };
     const entry: BoundCommonTable = { definition, scope: before, recursive: null };
     if (namesItself(definition)) recursive.push(bindRecursive(entry, environment));
@@ -191,6 +194,8 @@ function bindSet(
     throw sqlError(205, [], { line: body.line });
   }
   const columns = left.columns.map((column, index) => unify([column, right.columns[index] ?? column], column.name));
+  const large = body.operator === 'unionAll' ? undefined : columns.find((column) => isLarge(column.type));
+  if (large !== undefined) throw sqlError(5335, [large.type.name], { line: body.line });
   const side = (bound: BoundQuery): string => {
     const alias = environment.aliases.next();
     const items = bound.columns.map((column, index) => {
@@ -222,7 +227,13 @@ function ordered(bound: BoundQuery, query: Query, scope: Scope, environment: Env
     columns: bound.columns.map((column, index) => ({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined })),
   });
   const visible = inner.sources.flatMap((source) => source.columns);
-  const items = query.orderBy.map((item) => orderItem(item, visible, false, inner, environment));
+  const items = query.orderBy.map((item, index) => {
+    const text = orderItem(item, index + 1, visible, false, inner, environment);
+    const { expression } = item;
+    if (expression.kind !== 'column' && expression.kind !== 'literal')
+      throw sqlError(104, [], { line: expression.line });
+    return text;
+  });
   const names = bound.columns.map((_, index) => `${alias}.o${index + 1} AS o${index + 1}`);
   const sql = `SELECT ${names.join(', ')} FROM (${bound.sql}) AS ${alias} ORDER BY ${items.join(', ')}${limit(query, null, scope, environment)}`;
   return { ...bound, sql };
@@ -230,6 +241,7 @@ function ordered(bound: BoundQuery, query: Query, scope: Scope, environment: Env
 
 function orderItem(
   item: OrderItem,
+  ordinal: number,
   columns: readonly BoundColumn[],
   distinct: boolean,
   scope: Scope,
@@ -239,6 +251,7 @@ function orderItem(
   /** By position; a string that no column stands behind has no collation of its own in PostgreSQL. */
   const output = (index: number): string => {
     const column = columns[index];
+    if (column !== undefined) checkComparable(column, expression.line);
     if (column === undefined || distinct || column.collation !== null || familyOf(column.type) !== 'string')
       return `${index + 1} ${direction(item)}`;
     return `${column.sql} COLLATE tsql.ci ${direction(item)}`;
@@ -254,15 +267,35 @@ function orderItem(
     const index = columns.findIndex((column) => column.name.toLowerCase() === expression.path[0]?.toLowerCase());
     if (index >= 0) return output(index);
   }
+  if (expression.kind === 'literal') throw sqlError(408, [ordinal], { line: expression.line });
+  if (expression.kind === 'variable') throw sqlError(1008, [ordinal], { line: expression.line });
   const typed = bindExpression(expression, scope, environment);
+  checkComparable(typed, expression.line);
   const collate = familyOf(typed.type) === 'string' ? ` COLLATE ${typed.collation ?? 'tsql.ci'}` : '';
   return `${typed.sql}${collate} ${direction(item)}`;
+}
+
+const isLiteral = (expression: Expression | null | undefined, test: (value: number) => boolean): boolean =>
+  expression?.kind === 'literal' && test(Number(expression.text));
+
+/** @throws SqlError for a TOP that SQL Server refuses to compile. */
+function checkTop({ count, percent, withTies }: Top, query: Query | null, line: number): void {
+  if (count.kind === 'literal' && (count.type === 'string' || (count.type !== 'int' && !percent)))
+    throw sqlError(1060, [], { line });
+  if (!percent && isLiteral(count, (value) => value < 0)) throw sqlError(127, [], { line });
+  if (percent && isLiteral(count, (value) => value < 0 || value > 100)) throw sqlError(1031, [], { line });
+  if (withTies && (query?.orderBy.length ?? 0) === 0) throw sqlError(1062, [], { line });
 }
 
 /** OFFSET, FETCH and TOP. */
 function limit(query: Query | null, top: Top | null, scope: Scope, environment: Environment): string {
   const count = (expression: Expression): string =>
     convert(bindExpression(expression, emptyScope(scope), environment), bigint, { explicit: true });
+  const { line } = query ?? top?.count ?? { line: 1 };
+  if (top !== null) checkTop(top, query, line);
+  if (top !== null && query?.offset != null) throw sqlError(10741, [], { line });
+  if (isLiteral(query?.offset, (value) => value < 0)) throw sqlError(10742, [], { line });
+  if (isLiteral(query?.fetch, (value) => value < 1)) throw sqlError(10744, [], { line });
   let text = '';
   if (top !== null && !top.percent)
     text += ` FETCH FIRST (${count(top.count)}) ROWS ${top.withTies ? 'WITH TIES' : 'ONLY'}`;
@@ -278,8 +311,9 @@ function bindSelect(
   environment: Environment,
   options: QueryOptions,
 ): BoundQuery {
-  const from = select.from.map((source) => bindSource(source, scope, environment));
-  if (select.where !== null && conditionAggregates(select.where)) {
+  checkNextValue(select, query, scope);
+  const from = bindFrom(select.from, scope, environment);
+  if (select.where !== null && containsAggregate(select.where)) {
     throw sqlError(147, [], { line: select.where.line });
   }
   const where = select.where && bindCondition(select.where, scope, environment);
@@ -287,14 +321,14 @@ function bindSelect(
     select.groupBy.length > 0 ||
     select.having !== null ||
     select.items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
-  const keys = select.groupBy.map((expression) => bindExpression(expression, scope, environment));
+  const keys = select.groupBy.map((expression) => bindKey(expression, scope, environment));
   if (grouped) scope.grouping = { keys: new Set(keys.map((key) => key.sql)), violations: [], insideAggregate: 0 };
   const regroup = (sql: string): string => keys.reduce(asGrouped, sql);
   const bound = options.items?.(scope) ?? bindItems(select.items, scope, environment);
   const columns = bound.map((column) => ({ ...column, sql: regroup(column.sql) }));
-  checkGrouping(scope, 'select list');
+  checkGrouping(scope, 8120);
   const having = select.having && regroup(bindCondition(select.having, scope, environment));
-  checkGrouping(scope, 'HAVING clause');
+  checkGrouping(scope, 8121);
   const { orderBy } = query ?? { orderBy: [] };
   if (
     orderBy.length > 0 &&
@@ -305,9 +339,13 @@ function bindSelect(
   ) {
     throw sqlError(1033, [], { line: select.line });
   }
+  const large = select.distinct ? columns.find((column) => isLarge(column.type)) : undefined;
+  if (large !== undefined) throw sqlError(421, [large.type.name], { line: select.line });
   if (select.distinct) checkDistinctOrder(orderBy, columns, scope, environment);
-  const order = orderBy.map((item) => regroup(orderItem(item, columns, select.distinct, scope, environment)));
-  checkGrouping(scope, 'ORDER BY clause');
+  const order = orderBy.map((item, index) =>
+    regroup(orderItem(item, index + 1, columns, select.distinct, scope, environment)),
+  );
+  checkGrouping(scope, 8127);
   scope.grouping = null;
   const items = columns.map(
     (column, index) =>
@@ -341,6 +379,36 @@ function naturalOrder(scope: Scope): string {
   return ` ORDER BY ${index.columns.map(({ id, descending }) => `${source.pg}.c${id} ${descending ? 'DESC NULLS LAST' : 'ASC NULLS FIRST'}`).join(', ')}`;
 }
 
+/** A sequence yields one value for each row that is sent, so it stands in the select list and nowhere else. */
+function checkNextValue(
+  { items, where, having, groupBy, distinct, top, line }: Select,
+  query: Query | null,
+  scope: Scope,
+): void {
+  const has = (part: object | null): boolean => part !== null && mentions(part, 'nextValue');
+  if ([where, having, groupBy].some(has)) throw sqlError(11720, [], { line });
+  if (!has(items)) return;
+  if (scope.parent?.parent != null) throw sqlError(11719, [], { line });
+  if (distinct) throw sqlError(11721, [], { line });
+  if (top !== null || query?.offset != null) throw sqlError(11739, [], { line });
+  if ((query?.orderBy.length ?? 0) > 0) throw sqlError(11723, [], { line });
+}
+
+/** An expression of GROUP BY. @throws SqlError 144, 164, or what `checkComparable` says. */
+function bindKey(expression: Expression, scope: Scope, environment: Environment): Typed {
+  const { line } = expression;
+  if (containsAggregate(expression) || mentions(expression, 'subquery')) throw sqlError(144, [], { line });
+  if (!mentions(expression, 'column') && expression.kind !== 'call') throw sqlError(164, [], { line });
+  const key = bindExpression(expression, scope, environment);
+  checkComparable(key, line);
+  return key;
+}
+
+/** @throws SqlError 305 or 306 for what can be neither compared nor sorted. */
+export function checkComparable({ type }: Typed, line: number): void {
+  if (isLarge(type)) throw sqlError(type.name === 'xml' ? 305 : 306, [], { line });
+}
+
 /** Grouping compares like `=` does; a column's own collation says so already. */
 const distinctCollation = (typed: Typed): string =>
   familyOf(typed.type) === 'string' && typed.collation === null && typed.isNull !== true ? ' COLLATE tsql.ci' : '';
@@ -370,10 +438,10 @@ function checkDistinctOrder(
   }
 }
 
-function checkGrouping(scope: Scope, where: string): void {
+function checkGrouping(scope: Scope, number: 8120 | 8121 | 8127): void {
   const [violation] = scope.grouping?.violations ?? [];
   if (violation === undefined) return;
-  throw sqlError(8120, [violation.name, where], { line: violation.line });
+  throw sqlError(number, [violation.name], { line: violation.line });
 }
 
 function rowLocks(scope: Scope, impossible: boolean): string {

@@ -9,7 +9,7 @@ import { parseExpressionText } from '../parser/parser';
 import { type TableSource } from '../parser/ast';
 import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
-import { emptyScope, type Scope, type Source, type SourceColumn } from './scope';
+import { emptyScope, matchesSource, same, type Scope, type Source, type SourceColumn } from './scope';
 import { familyOf, nvarchar, sysname } from './types';
 
 /** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
@@ -38,6 +38,21 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
     case 'join':
       return bindJoin(source, scope, environment);
   }
+}
+
+/** All of FROM. @throws SqlError 1011, 1012 or 1013 where two items have one name. */
+export function bindFrom(sources: readonly TableSource[], scope: Scope, environment: Environment): string[] {
+  const texts = sources.map((source) => bindSource(source, scope, environment));
+  const line = sources[0]?.line ?? 1;
+  scope.sources.forEach((source, index) => {
+    const other = scope.sources.slice(0, index).find((before) => same(before.name, source.name));
+    if (other === undefined || source.name === '') return;
+    const [a, b] = [other.path, source.path].map((path) => path?.join('.'));
+    if (a === undefined && b === undefined) throw sqlError(1011, [source.name], { line });
+    if (a === undefined || b === undefined) throw sqlError(1012, [source.name, a ?? b ?? ''], { line });
+    if (matchesSource(other, source.path ?? [])) throw sqlError(1013, [a, b], { line });
+  });
+  return texts;
 }
 
 const joins = { inner: 'JOIN', left: 'LEFT JOIN', right: 'RIGHT JOIN', full: 'FULL JOIN' } as const;

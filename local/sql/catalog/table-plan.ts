@@ -23,6 +23,9 @@ export interface TablePlan {
   environment: Environment;
 }
 
+/** false: rows may exist already, and a new column needs a value for them. */
+export const isNew = (plan: TablePlan): boolean => plan.sql[0]?.startsWith('CREATE ') === true;
+
 export const qualified = (table: TableDefinition): string => `${table.schema}.${table.name}`;
 
 export const relation = (table: TableDefinition): string => `t${table.id}`;

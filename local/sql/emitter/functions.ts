@@ -122,7 +122,10 @@ const logicFunctions: Record<string, BuiltIn> = {
       collation: first.collation,
     };
   }),
-  COALESCE: defined(2, 254, (call) => unified(call.args, (sqls) => `coalesce(${sqls.join(', ')})`, call.line)),
+  COALESCE: defined(2, 254, (call) => {
+    if (call.args.every((arg) => arg.isNull === true)) throw sqlError(4127, [], { line: call.line });
+    return unified(call.args, (sqls) => `coalesce(${sqls.join(', ')})`, call.line);
+  }),
   GREATEST: defined(1, 254, (call) => unified(call.args, (sqls) => `greatest(${sqls.join(', ')})`, call.line)),
   LEAST: defined(1, 254, (call) => unified(call.args, (sqls) => `least(${sqls.join(', ')})`, call.line)),
   CHOOSE: defined(2, 254, (call) =>

@@ -1,4 +1,5 @@
 import { type DropKind, type SequenceOptions, type StatementBody } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseModule } from './modules';
 import { parseAlterTable, parseIndexOptions, parseIndexRest, parseTableBody } from './tables';
@@ -269,7 +270,7 @@ export function parseDrop(cursor: Cursor): StatementBody {
         if (cursor.accept('WITH')) cursor.parenthesized(() => skipOption(cursor));
         return { name: first.at(-1) ?? '', path };
       }
-      if (first.length < 2) cursor.fail(); // the old form needs its table: DROP INDEX table.index
+      if (first.length < 2) throw sqlError(159, [], { line: cursor.peek(-1).line }); // the old form needs its table: DROP INDEX table.index
       return { name: first.at(-1) ?? '', path: first.slice(0, -1) };
     });
     return { kind: 'dropIndex', indexes, ifExists };
@@ -305,7 +306,15 @@ export function parsePermission(cursor: Cursor, action: 'GRANT' | 'DENY' | 'REVO
       else if (cursor.peek().kind === 'word') words.push(cursor.next().upper);
       else cursor.fail();
     }
-    return words.join(' ');
+    const right = words.join(' ').replace(/ PRIVILEGES$/, '');
+    const shortened = right === 'EXEC' ? 'EXECUTE' : right;
+    if (
+      !/^(ALL|(VIEW|ALTER|CREATE|CONTROL|TAKE|REFERENCES|SELECT|INSERT|UPDATE|DELETE|EXECUTE|CONNECT|IMPERSONATE|SHOWPLAN|UNMASK|BACKUP|KILL|ADMINISTER|AUTHENTICATE|CHECKPOINT|SUBSCRIBE|RECEIVE|SEND)\b.*)$/.test(
+        shortened,
+      )
+    )
+      throw sqlError(102, [right], { line: cursor.peek(-1).line });
+    return shortened;
   });
   let path: string[] = [];
   let className = 'DATABASE';

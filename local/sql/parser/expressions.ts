@@ -4,8 +4,10 @@ import {
   type Condition,
   type Expression,
   type OrderItem,
+  type QueryBody,
   type Window,
 } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseType } from './types';
 
@@ -335,7 +337,10 @@ function parseComparison(cursor: Cursor, operand: Expression, line: number): Con
   }
   if (negated) cursor.fail();
   const token = comparisons.find((candidate) => cursor.accept(candidate));
-  if (token === undefined) return cursor.fail();
+  if (token === undefined) {
+    const at = cursor.peek().kind === 'end' ? cursor.peek(-1) : cursor.peek();
+    throw sqlError(4145, [at.text], { line: at.line });
+  }
   const operator = sameAs[token];
   const quantifier = cursor.acceptOne(['ANY', 'SOME', 'ALL'] as const);
   if (quantifier !== null) {
@@ -349,5 +354,14 @@ export function parseSubquery(cursor: Cursor): ReturnType<Cursor['grammar']['que
   cursor.expect('(');
   const query = cursor.grammar.query(cursor);
   cursor.expect(')');
+  refuseInto(query.body);
   return query;
+}
+
+/** SELECT ... INTO is a statement, and nothing else. */
+export function refuseInto(body: QueryBody): void {
+  if (body.kind === 'set') {
+    refuseInto(body.left);
+    refuseInto(body.right);
+  } else if (body.kind === 'select' && body.into !== null) throw sqlError(156, ['INTO'], { line: body.line });
 }

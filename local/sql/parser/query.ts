@@ -49,7 +49,7 @@ export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[])
   const body = parseSetOperation(cursor);
   const query: Query = { with: commonTables, body, orderBy: [], offset: null, fetch: null, line };
   if (cursor.accept('ORDER', 'BY')) query.orderBy = parseOrderItems(cursor);
-  if (cursor.accept('OFFSET')) {
+  if (query.orderBy.length > 0 && cursor.accept('OFFSET')) {
     query.offset = parseExpression(cursor);
     if (!cursor.accept('ROWS')) cursor.expect('ROW');
     if (cursor.accept('FETCH')) {
@@ -216,8 +216,6 @@ function parseAlias(cursor: Cursor, stringAllowed: boolean): string | null {
 
 /** Words that T-SQL does not reserve and that begin something else behind a table or an expression. */
 function isClauseWord(cursor: Cursor): boolean {
-  if (cursor.is('OFFSET'))
-    return cursor.peek(1).kind === 'int' || cursor.peek(1).kind === 'variable' || cursor.peek(1).upper === '(';
   if (cursor.is('THROW')) return true;
   if (cursor.is('OUTPUT') || cursor.is('USING')) return true;
   if (cursor.is('APPLY')) return true;

@@ -1,4 +1,5 @@
 import { type CursorDefinition, type Expression, type Statement, type StatementBody } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseAlter, parseCreate, parseDrop, parsePermission, skipToStatementEnd } from './definitions';
 import { parseDml } from './dml';
@@ -217,8 +218,8 @@ function parseFetch(cursor: Cursor): StatementBody {
   const word = cursor.acceptOne(['NEXT', 'PRIOR', 'FIRST', 'LAST', 'ABSOLUTE', 'RELATIVE'] as const);
   if (word !== null) direction = word;
   if (word === 'ABSOLUTE' || word === 'RELATIVE') offset = parseExpression(cursor);
-  if (word !== null) cursor.accept('FROM');
-  else cursor.accept('FROM');
+  if (word !== null && cursor.peek().kind === 'int') throw sqlError(153, [word], { line: cursor.peek().line });
+  cursor.accept('FROM');
   const name = parseCursorName(cursor);
   const into = cursor.accept('INTO') ? cursor.list(() => parseVariable(cursor)) : [];
   return { kind: 'fetch', name, direction, offset, into };
@@ -289,14 +290,22 @@ function parseBegin(cursor: Cursor): StatementBody {
 }
 
 function parseUntilEnd(cursor: Cursor): Statement[] {
-  const body: Statement[] = [];
-  while (cursor.accept(';'));
-  while (!cursor.accept('END')) {
-    if (cursor.peek().kind === 'end') cursor.fail();
-    body.push(parseStatement(cursor));
-    while (cursor.accept(';'));
-  }
+  const body = parseStatements(cursor, () => cursor.is('END'));
+  cursor.expect('END');
   return body;
+}
+
+/** Statements up to the end of the text, or to where `ends` says. */
+export function parseStatements(cursor: Cursor, ends: () => boolean = () => false): Statement[] {
+  const body: Statement[] = [];
+  for (;;) {
+    while (cursor.accept(';'));
+    if (ends() || cursor.peek().kind === 'end') return body;
+    // Behind a statement without its semicolon, WITH would belong to that.
+    if (body.length > 0 && cursor.is('WITH') && cursor.peek(-1).upper !== ';')
+      throw sqlError(319, [], { line: cursor.peek().line });
+    body.push(parseStatement(cursor));
+  }
 }
 
 function parseTransactionName(cursor: Cursor, wordOptional: boolean): Expression | string | null {
