@@ -29,8 +29,8 @@ export interface Environment {
   variables: ReadonlyMap<string, SqlType>;
   /** Table variables by name; `inserted` and `deleted` inside a trigger. */
   tables: ReadonlyMap<string, TableDefinition>;
-  /** Scalar functions are compiled to PostgreSQL; this answers the function's name there. */
-  scalarFunction(id: number): string;
+  /** Functions with statements are compiled to PostgreSQL: their name there, and the table that they return. */
+  compiledFunction(id: number): { name: string; table: TableDefinition | null };
   /** Syntax tree of a view's or function's text. */
   syntax: (module: ModuleDefinition) => ModuleSyntax;
   bind: Binders;

@@ -363,7 +363,7 @@ function bindUserFunction(
     }
     return convert(bindExpression(arg, scope, environment), parameter.type, { explicit: true, line });
   });
-  return value(`${environment.scalarFunction(found.id)}(${args.join(', ')})`, result.type);
+  return value(`${environment.compiledFunction(found.id).name}(${args.join(', ')})`, result.type);
 }
 
 /** Arguments of table functions and the like: strings as nvarchar. */

@@ -1,4 +1,4 @@
-import { sqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
@@ -11,14 +11,14 @@ import {
   type Select,
   type Top,
 } from '../parser/ast';
-import { mentions } from '../parser/walk';
+import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
 import { containsAggregate, direction } from './aggregates';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
 import { bindItems } from './select-items';
 import { depthColumn, emptyScope, same, type BoundCommonTable, type Scope } from './scope';
 import { bindFrom } from './sources';
-import { bigint, commonType, familyOf, int, isLarge } from './types';
+import { bigint, commonType, familyOf, int, isLarge, typeText } from './types';
 
 /** PostgreSQL text of a query, to be put into parentheses or run as it is. */
 export function queryBinder(
@@ -47,26 +47,56 @@ export function bindCommonTables(
       throw sqlError(239, [definition.name], { line: definition.query.line });
     const before: Scope = { ...scope, sources: [], commonTables: new Map(visible) };
     const entry: BoundCommonTable = { definition, scope: before, recursive: null };
-    if (namesItself(definition)) recursive.push(bindRecursive(entry, environment));
+    if (refers(definition.query, definition.name)) recursive.push(bindRecursive(entry, environment));
     visible.set(definition.name.toLowerCase(), entry);
   }
   scope.commonTables = visible;
   return { scope, prefix: recursive.length > 0 ? `WITH RECURSIVE ${recursive.join(', ')} ` : '' };
 }
 
-function namesItself(definition: CommonTable): boolean {
-  const { body } = definition.query;
-  return (
-    body.kind === 'set' &&
-    JSON.stringify(body.right).toLowerCase().includes(`"path":["${definition.name.toLowerCase()}"]`)
+/** Whether a name stands among the tables of a syntax tree, its subqueries included. */
+const refers = (node: object, name: string): boolean => someNode(node, (part) => isReference(part, name));
+
+function isReference(node: object, name: string): boolean {
+  const path = isKind(node, 'table') ? pathOf(node) : null;
+  return path?.length === 1 && same(path[0] ?? '', name);
+}
+
+/** The branches of a recursive query: those before it, and the one that names it. @throws SqlError for what it may not do. */
+function recursiveParts({ name, query }: CommonTable): { anchor: QueryBody; step: Select } {
+  const { line } = query;
+  const members = (body: QueryBody): QueryBody[] =>
+    body.kind === 'set' && body.operator === 'unionAll' ? [...members(body.left), ...members(body.right)] : [body];
+  const all = members(query.body);
+  const steps = all.filter((member) => refers(member, name));
+  const [first, ...more] = all.filter((member) => !refers(member, name));
+  const [step] = steps;
+  if (all.length < 2 || step?.kind !== 'select') throw sqlError(252, [name], { line });
+  if (first === undefined) throw sqlError(246, [name], { line });
+  if (steps.length > 1) throw notSupported('several recursive members of one common table expression', line);
+  let count = 0;
+  someNode(step.from, (node) => isReference(node, name) && ++count > 1, isQuery);
+  if (count > 1) throw sqlError(253, [name], { line });
+  if (count === 0) throw sqlError(465, [], { line });
+  if (step.distinct) throw sqlError(460, [name], { line });
+  if (step.top !== null) throw sqlError(461, [name], { line });
+  const outer = ['left', 'right', 'full', 'outerApply'];
+  const isOuter = (node: object): boolean => 'join' in node && outer.includes(String(node.join));
+  if (someNode(step.from, isOuter, isQuery)) throw sqlError(462, [name], { line });
+  if (step.groupBy.length > 0 || step.having !== null || step.items.some(containsAggregate))
+    throw sqlError(467, [name], { line });
+  const anchor = more.reduce<QueryBody>(
+    (left, right) => ({ kind: 'set', operator: 'unionAll', left, right, line }),
+    first,
   );
+  return { anchor, step };
 }
 
 function bindRecursive(entry: BoundCommonTable, environment: Environment): string {
   const { definition, scope } = entry;
-  const { body } = definition.query;
-  if (body.kind !== 'set') return '';
-  const anchor = bindBody(body.left, null, scope, environment, {});
+  const { line } = definition.query;
+  const parts = recursiveParts(definition);
+  const anchor = bindBody(parts.anchor, null, scope, environment, {});
   const pg = environment.aliases.next();
   // One column more than T-SQL sees counts how deep the recursion is.
   const depth = { ...value(`${pg}.o${anchor.columns.length + 1}`, int, false), name: depthColumn };
@@ -88,10 +118,15 @@ function bindRecursive(entry: BoundCommonTable, environment: Environment): strin
     ...scope,
     commonTables: new Map([...scope.commonTables, [definition.name.toLowerCase(), entry]]),
   };
-  const step = bindBody(withDepth(body.right), null, inner, environment, {});
+  const step = bindBody(withDepth(parts.step), null, inner, environment, {});
   if (step.columns.length !== anchor.columns.length + 1) {
-    throw sqlError(205, [], { line: body.line });
+    throw sqlError(205, [], { line });
   }
+  anchor.columns.forEach((column, index) => {
+    const other = step.columns[index];
+    if (other === undefined || other.isNull === true || typeText(other.type) === typeText(column.type)) return;
+    throw sqlError(240, [definition.columns[index] ?? column.name, definition.name], { line });
+  });
   const member = (query: BoundQuery, level: (alias: string) => string): string => {
     const alias = environment.aliases.next();
     const columns = anchor.columns.map((target, index) => {
@@ -110,10 +145,8 @@ function bindRecursive(entry: BoundCommonTable, environment: Environment): strin
   return `${pg} AS (${member(anchor, () => '0')} UNION ALL ${member(step, next)})`;
 }
 
-/** Adds the depth to every member of the recursive part. */
-function withDepth(body: QueryBody): QueryBody {
-  if (body.kind === 'set') return { ...body, left: withDepth(body.left), right: withDepth(body.right) };
-  if (body.kind !== 'select') return body;
+/** Adds the depth to the columns of the recursive part. */
+function withDepth(body: Select): Select {
   const { line } = body;
   const expression: Expression = { kind: 'column', path: [depthColumn], line };
   return { ...body, items: [...body.items, { kind: 'expression', expression, alias: depthColumn, line }] };

@@ -1,12 +1,13 @@
 import { bindExpression, resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
+import { columnType } from '../binder/sources';
 import { firstColumn, isKind, mentions, pathOf, someNode } from '../parser/walk';
 import { familyOf, typeName } from '../binder/types';
 import { checkCollation } from '../emitter/typed';
 import { sqlError } from '../errors';
 import { type ColumnDefinition as ColumnSyntax, type ConstraintClause, type TableBody } from '../parser/ast';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
-import { blankColumn, columnType, couldNotCreate, isNew, qualified, tableScope, type TablePlan } from './table-plan';
+import { blankColumn, couldNotCreate, isNew, qualified, tableScope, type TablePlan } from './table-plan';
 import { addConstraint, addDefault } from './constraint-plan';
 import { addIndex } from './index-plan';
 

@@ -24,7 +24,7 @@ export interface ModuleRequest {
 const kinds = {
   view: ['view'],
   procedure: ['procedure'],
-  function: ['scalarFunction', 'inlineFunction'],
+  function: ['scalarFunction', 'inlineFunction', 'tableFunction'],
   trigger: ['trigger'],
 } as const;
 
@@ -62,7 +62,7 @@ function objectType(definition: ModuleDefinition): string {
     case 'trigger':
       return 'TR';
     case 'function':
-      return definition.returns?.kind === 'inline' ? 'IF' : 'FN';
+      return { inline: 'IF', table: 'TF', scalar: 'FN' }[definition.returns?.kind ?? 'scalar'];
   }
 }
 

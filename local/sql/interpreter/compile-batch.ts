@@ -4,7 +4,7 @@ import { type TableDefinition } from '../catalog/definitions';
 import { SqlError, undeclaredVariable, sqlError } from '../errors';
 import { type Condition, type Expression, type Statement } from '../parser/ast';
 import { parseTableBodyText } from '../parser/parser';
-import { isKind, pathOf, someNode } from '../parser/walk';
+import { isKind, nestedOf, pathOf, someNode } from '../parser/walk';
 import { type SqlType } from '../session';
 import { compileChange } from './changes';
 import { planTableVariable } from './table-drafts';
@@ -59,21 +59,6 @@ function checkNested(statement: Statement): void {
     throw sqlError(156, ['SCHEMA'], { line: statement.line });
   }
   for (const inner of nestedOf(statement)) checkNested(inner);
-}
-
-function nestedOf(statement: Statement): readonly Statement[] {
-  switch (statement.kind) {
-    case 'if':
-      return statement.otherwise === null ? [statement.then] : [statement.then, statement.otherwise];
-    case 'while':
-      return [statement.body];
-    case 'block':
-      return statement.body;
-    case 'try':
-      return [...statement.body, ...statement.handler];
-    default:
-      return [];
-  }
 }
 
 /** What a function may not do, as message 443 calls it. Calling a procedure is refused when it is called. */

@@ -334,12 +334,19 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
     );
     tables.set(parameter, { ...plan.table, readOnly: true });
   }
+  const { returns } = definition;
+  if (returns?.kind === 'table') {
+    const plan = await runtime.compile((environment) =>
+      planTableVariable(returns.variable, returns.body, 0, runtime, environment),
+    );
+    tables.set(returns.variable, plan.table);
+  }
   if (definition.trigger !== null) {
     const table = await runtime.find(definition.trigger.table);
     if (table?.kind === 'table') for (const image of ['inserted', 'deleted']) tables.set(image, table);
   }
   try {
-    if (definition.returns?.kind === 'scalar') checkFunctionBody(definition.body);
+    if (returns !== null && returns.kind !== 'inline') checkFunctionBody(definition.body);
     await runtime.withFrame(runtime.newFrame({ variables, tables, procedure: name }), () =>
       precompile(definition.body, runtime),
     );
@@ -372,6 +379,7 @@ export async function createModule(statement: Of<'createModule'>, line: number, 
 const dropWords: Readonly<Record<string, string>> = {
   scalarFunction: 'function',
   inlineFunction: 'function',
+  tableFunction: 'function',
   procedure: 'procedure',
   view: 'view',
   trigger: 'trigger',

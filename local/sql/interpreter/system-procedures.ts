@@ -1,5 +1,6 @@
 import { resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
+import { isWide } from '../binder/types';
 import { type TableDefinition } from '../catalog/definitions';
 import { tableInfo } from '../catalog/table-plan';
 import { quote } from '../emitter/typed';
@@ -66,6 +67,13 @@ const procedures: Record<string, SystemProcedure> = {
 async function executeSql(call: ProcedureCall): Promise<number> {
   const { runtime } = call;
   const [statement, declaration, ...rest] = call.args;
+  for (const [arg, parameter] of [
+    [statement, '@statement'],
+    [declaration, '@params'],
+  ] as const) {
+    const wide = arg === undefined || arg.value === null || isWide(arg.type);
+    if (!wide) throw sqlError(214, [parameter], { procedure: 'sp_executesql' });
+  }
   const text = statement?.value ?? null;
   if (text === null) return 0;
   const declared = declaration?.value ?? '';

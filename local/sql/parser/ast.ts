@@ -295,7 +295,11 @@ export interface ModuleDefinition {
   view: Query | null;
   withCheckOption: boolean;
   schemaBinding: boolean;
-  returns: { kind: 'scalar'; type: TypeName } | { kind: 'inline'; query: Query } | { kind: 'table' } | null;
+  returns:
+    | { kind: 'scalar'; type: TypeName }
+    | { kind: 'inline'; query: Query }
+    | { kind: 'table'; variable: string; body: TableBody }
+    | null;
   body: Statement[];
   trigger: { table: Path; timing: 'after' | 'insteadOf'; events: ('insert' | 'update' | 'delete')[] } | null;
 }
@@ -320,7 +324,8 @@ export interface CursorDefinition {
   name: string;
   query: Query;
   scroll: boolean;
-  insensitive: boolean;
+  /** Ends with its batch or procedure. The cursor of a variable is one, and goes by the variable's name. */
+  local: boolean;
 }
 
 export type DropKind =

@@ -3,6 +3,7 @@ import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseExpression, parseSubquery, refuseInto } from './expressions';
 import { parseQuery } from './query';
+import { parseTableBody } from './tables';
 import { parseType } from './types';
 
 type CreateModule = Extract<StatementBody, { kind: 'createModule' }>;
@@ -131,20 +132,21 @@ function parseFunction(cursor: Cursor): ModuleDefinition {
     if (cursor.peek().kind !== 'end') cursor.fail();
     return { ...empty, kind: 'function', path, parameters, ...options, returns };
   }
-  if (cursor.peek().kind === 'variable') cursor.unsupported('multi-statement table-valued functions');
-  const type = parseType(cursor);
+  const returns = parseReturns(cursor);
   const options = parseModuleOptions(cursor);
   cursor.accept('AS');
   if (cursor.is('EXTERNAL')) cursor.unsupported('CLR modules');
-  return {
-    ...empty,
-    kind: 'function',
-    path,
-    parameters,
-    ...options,
-    returns: { kind: 'scalar', type },
-    body: cursor.grammar.statements(cursor),
-  };
+  if (!cursor.is('BEGIN')) cursor.fail();
+  const body = cursor.grammar.statements(cursor);
+  return { ...empty, kind: 'function', path, parameters, ...options, returns, body };
+}
+
+/** A scalar type, or the table variable that a function of several statements fills. */
+function parseReturns(cursor: Cursor): NonNullable<ModuleDefinition['returns']> {
+  if (cursor.peek().kind !== 'variable') return { kind: 'scalar', type: parseType(cursor) };
+  const variable = cursor.next().text;
+  cursor.expect('TABLE');
+  return { kind: 'table', variable, body: parseTableBody(cursor) };
 }
 
 const events = { INSERT: 'insert', UPDATE: 'update', DELETE: 'delete' } as const;

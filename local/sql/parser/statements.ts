@@ -1,4 +1,4 @@
-import { type CursorDefinition, type Expression, type Statement, type StatementBody } from './ast';
+import { type CursorDefinition, type Expression, type Statement, type StatementBody, type TypeName } from './ast';
 import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseAlter, parseCreate, parseDrop, parsePermission, skipToStatementEnd } from './definitions';
@@ -166,18 +166,27 @@ function parseDeclare(cursor: Cursor): StatementBody {
     const { line, text, kind } = cursor.next();
     if (kind !== 'variable') cursor.fail(cursor.peek(-1));
     cursor.accept('AS');
-    if (cursor.is('CURSOR')) cursor.unsupported('cursor variables');
     if (cursor.is('TABLE')) cursor.unsupported('DECLARE of a table variable together with others');
-    const type = parseType(cursor);
+    const type = cursor.accept('CURSOR') ? cursorType(line) : parseType(cursor);
     return { name: text, type, value: cursor.accept('=') ? parseExpression(cursor) : null, line };
   });
   return { kind: 'declare', variables };
 }
 
-function parseCursorDefinition(cursor: Cursor): CursorDefinition {
-  const name = cursor.name();
-  const insensitive = cursor.accept('INSENSITIVE');
+/** A cursor variable has no value of its own: as an int it can be declared once and never used as anything else. */
+const cursorType = (line: number): TypeName => ({
+  name: 'cursor',
+  schema: null,
+  type: { name: 'int' },
+  rowversion: false,
+  line,
+});
+
+function parseCursorDefinition(cursor: Cursor, variable: string | null = null): CursorDefinition {
+  const name = variable ?? cursor.name();
+  cursor.accept('INSENSITIVE');
   let scroll = cursor.accept('SCROLL');
+  let local = variable !== null;
   cursor.expect('CURSOR');
   const words = [
     'LOCAL',
@@ -195,21 +204,21 @@ function parseCursorDefinition(cursor: Cursor): CursorDefinition {
   ] as const;
   for (let word = cursor.acceptOne(words); word !== null; word = cursor.acceptOne(words)) {
     if (['SCROLL', 'STATIC', 'KEYSET', 'DYNAMIC'].includes(word)) scroll = true;
+    if (word === 'LOCAL') local = true;
   }
   cursor.expect('FOR');
   const query = parseQuery(cursor);
   if (cursor.accept('FOR')) {
-    if (cursor.accept('READ', 'ONLY')) return { name, query, scroll, insensitive };
+    if (cursor.accept('READ', 'ONLY')) return { name, query, scroll, local };
     cursor.expect('UPDATE');
     if (cursor.accept('OF')) cursor.list(() => cursor.name());
   }
-  return { name, query, scroll, insensitive };
+  return { name, query, scroll, local };
 }
 
 function parseCursorName(cursor: Cursor): string {
   cursor.accept('GLOBAL');
-  if (cursor.peek().kind === 'variable') cursor.unsupported('cursor variables');
-  return cursor.name();
+  return cursor.peek().kind === 'variable' ? cursor.next().text : cursor.name();
 }
 
 function parseFetch(cursor: Cursor): StatementBody {
@@ -236,7 +245,8 @@ function parseSet(cursor: Cursor): StatementBody {
     const operator = cursor.acceptOne(assignOperators);
     if (operator === null)
       return cursor.is('.') ? cursor.unsupported('methods of a variable (xml, spatial types)') : cursor.fail();
-    if (cursor.is('CURSOR')) cursor.unsupported('cursor variables');
+    if (operator === '=' && cursor.is('CURSOR'))
+      return { kind: 'declareCursor', cursor: parseCursorDefinition(cursor, variable) };
     return { kind: 'setVariable', variable, operator, value: parseExpression(cursor) };
   }
   if (cursor.accept('IDENTITY_INSERT')) {

@@ -1,3 +1,5 @@
+import { type Statement } from './ast';
+
 /** Questions about syntax trees that do not depend on their shape. */
 
 /** Whether `test` holds for a node or for one below it. Where `stop` holds, nothing below is looked at. */
@@ -41,4 +43,20 @@ export function firstColumn(node: object, fits: (name: string) => boolean = () =
     isQuery,
   );
   return found;
+}
+
+/** The statements inside of a statement. */
+export function nestedOf(statement: Statement): readonly Statement[] {
+  switch (statement.kind) {
+    case 'if':
+      return statement.otherwise === null ? [statement.then] : [statement.then, statement.otherwise];
+    case 'while':
+      return [statement.body];
+    case 'block':
+      return statement.body;
+    case 'try':
+      return [...statement.body, ...statement.handler];
+    default:
+      return [];
+  }
 }
