@@ -1,4 +1,4 @@
-import { sqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { hole } from '../emitter/holes';
 import { plain, quote, type Collation, type Typed } from '../emitter/typed';
@@ -19,6 +19,8 @@ export function conditionBinder(condition: Condition, scope: Scope, environment:
     case 'not':
       return `(NOT ${nested(condition.operand)})`;
     case 'compare':
+      if (environment.nullsEqual && [condition.left, condition.right].some(isNullLiteral))
+        throw notSupported('comparing with NULL under SET ANSI_NULLS OFF', line);
       return compare(condition.operator, bind(condition.left), bind(condition.right), line);
     case 'isNull':
       return `(${bind(condition.operand).sql} IS ${condition.negated ? 'NOT ' : ''}NULL)`;
@@ -54,6 +56,8 @@ export function conditionBinder(condition: Condition, scope: Scope, environment:
       return hole(`updated:${condition.column}`);
   }
 }
+
+const isNullLiteral = (expression: Expression): boolean => expression.kind === 'literal' && expression.type === 'null';
 
 const negate = (sql: string, negated: boolean): string => (negated ? `(NOT ${sql})` : sql);
 

@@ -26,6 +26,8 @@ export interface Environment {
   find(path: Path, line: number): ObjectDefinition | null;
   findType(path: Path): ObjectDefinition | null;
   findById(id: number): ObjectDefinition | null;
+  /** SET ANSI_NULLS OFF: `= NULL` would mean IS NULL. */
+  nullsEqual: boolean;
   variables: ReadonlyMap<string, SqlType>;
   /** Table variables by name; `inserted` and `deleted` inside a trigger. */
   tables: ReadonlyMap<string, TableDefinition>;

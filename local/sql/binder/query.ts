@@ -18,7 +18,7 @@ import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
 import { bindItems } from './select-items';
 import { depthColumn, emptyScope, same, type BoundCommonTable, type Scope } from './scope';
 import { bindFrom } from './sources';
-import { bigint, commonType, familyOf, int, isLarge, typeText } from './types';
+import { bigint, commonType, familyOf, int, isLarge, nvarchar, typeText } from './types';
 
 /** PostgreSQL text of a query, to be put into parentheses or run as it is. */
 export function queryBinder(
@@ -28,8 +28,33 @@ export function queryBinder(
   options: QueryOptions = {},
 ): BoundQuery {
   const { scope, prefix } = bindCommonTables(query.with, parent, environment);
+  if (query.joined !== null) return bindJoined(query, query.joined, scope, prefix, environment);
   const bound = bindBody(query.body, query, scope, environment, options);
   return { ...bound, sql: prefix + bound.sql };
+}
+
+/** FOR XML PATH(''), the idiom that puts strings of many rows into one. */
+function bindJoined(
+  query: Query,
+  form: 'xml' | 'text',
+  scope: Scope,
+  prefix: string,
+  environment: Environment,
+): BoundQuery {
+  const bound = bindBody(query.body, query, scope, environment, { top: true });
+  const [column, ...more] = bound.columns;
+  if (column === undefined || more.length > 0 || column.name !== '')
+    throw notSupported("FOR XML PATH('') over anything but one column without a name", query.line);
+  const alias = environment.aliases.next();
+  const text = convert({ ...column, sql: `${alias}.o1`, trimmed: undefined, constant: undefined }, nvarchar('max'), {
+    explicit: true,
+  });
+  const escaped = form === 'text' ? text : `replace(replace(replace(${text}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')`;
+  const name = 'XML_F52E2B61-18A1-11d1-B105-00805F49916B';
+  return {
+    sql: `${prefix}SELECT string_agg(${escaped}, '') AS o1 FROM (${bound.sql}) AS ${alias}`,
+    columns: [{ ...value('', nvarchar('max')), name }],
+  };
 }
 
 /** WITH: ordinary ones are put in where they are named; a recursive one becomes PostgreSQL's. */

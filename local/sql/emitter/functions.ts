@@ -1,4 +1,5 @@
 import { notSupported, sqlError } from '../errors';
+import { missingFunctions } from '../missing';
 import {
   bigint,
   commonType,
@@ -357,6 +358,7 @@ export function emitBuiltIn(call: Call): Typed {
   const builtIn = functions.get(call.name.toUpperCase());
   const { line } = call;
   if (builtIn === undefined) {
+    if (missingFunctions.has(call.name.toUpperCase())) throw notSupported(`the function ${call.name}`, line);
     throw sqlError(195, [call.name, 'built-in function name'], { state: 10, line });
   }
   const { min, max } = builtIn;

@@ -358,13 +358,18 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
 export async function createModule(statement: Of<'createModule'>, line: number, runtime: Runtime): Promise<void> {
   const { definition, mode, source } = statement;
   const name = definition.path.at(-1) ?? '';
-  const schema = await schemaOf(definition.path, runtime);
-  const existing = await runtime.find([schema.name, name], line);
+  const temporary = name.startsWith('#');
+  if (temporary && (definition.kind !== 'procedure' || name.startsWith('##')))
+    throw notSupported('temporary modules other than #procedures', line);
+  const schema = temporary
+    ? { id: 100000 + runtime.state.spid, name: 'dbo' }
+    : await schemaOf(definition.path, runtime);
+  const existing = await runtime.find(temporary ? [name] : [schema.name, name], line);
   await compileBody(definition, name, runtime);
   const [id = 0] = existing === null ? await allocateIds(1, runtime) : [existing.id];
   const sql = await runtime.compile((environment) =>
     planModule(
-      { definition, mode, source, schema, existing, id, databaseId: runtime.state.database.id, line },
+      { definition, mode, source, schema, existing, id, databaseId: temporary ? 2 : runtime.state.database.id, line },
       environment,
     ),
   );
@@ -373,6 +378,7 @@ export async function createModule(statement: Of<'createModule'>, line: number, 
   } catch (error) {
     throw nameTaken(error, [name]);
   }
+  if (temporary) runtime.state.transaction.pin(`procedure:${id}`);
   runtime.state.transaction.catalogChanged();
 }
 
@@ -407,6 +413,7 @@ export async function drop(statement: Of<'drop'>, line: number, runtime: Runtime
     }
     const physical = found.kind === 'sequence' ? `DROP SEQUENCE d${runtime.state.database.id}.q${found.id};` : '';
     await runtime.run(`${physical}${forgetObject(found.id)}`, 'DROP');
+    runtime.state.transaction.unpin(`procedure:${found.id}`);
     runtime.state.transaction.catalogChanged();
   }
 }

@@ -57,6 +57,7 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
       find: (path, line) => names.find(path, line),
       findType: (path) => names.findType(path),
       findById: (id) => names.findById(id),
+      nullsEqual: state.options.flags.get('ANSI_NULLS') === false,
       variables: new Map([...frame.variables].map(([name, variable]) => [name, variable.type])),
       tables: frame.tables,
       compiledFunction: (id) => compiledFunction(id, state.transaction),
@@ -252,6 +253,7 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
     if (state.signal.aborted) throw new Cancelled();
     if (++statementCount % statementsPerBreath === 0) await new Promise((resolve) => setImmediate(resolve));
     currentLine = statement.line;
+    if (state.options.noExecute && statement.kind !== 'setOption') return next;
     try {
       const flow = await runControl(statement, runtime, errors);
       return flow;

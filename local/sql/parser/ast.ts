@@ -95,6 +95,8 @@ export interface Query extends Node {
   orderBy: OrderItem[];
   offset: Expression | null;
   fetch: Expression | null;
+  /** FOR XML PATH(''): the only column of all rows as one string, as xml text or (by TYPE and .value) as it is. */
+  joined: 'xml' | 'text' | null;
 }
 
 export type QueryBody =

@@ -217,6 +217,14 @@ function skipToStatementEndExceptSet(cursor: Cursor): void {
   } else skipToStatementEnd(cursor);
 }
 
+/** Defaults for sessions that do not say, which every driver does; and states that a database here is always in. */
+const sessionDefaults =
+  `ANSI_NULL_DEFAULT ANSI_NULLS ANSI_PADDING ANSI_WARNINGS ARITHABORT CONCAT_NULL_YIELDS_NULL NUMERIC_ROUNDABORT QUOTED_IDENTIFIER
+  CURSOR_CLOSE_ON_COMMIT CURSOR_DEFAULT RECURSIVE_TRIGGERS MULTI_USER READ_WRITE ONLINE TRUSTWORTHY DB_CHAINING DISABLE_BROKER HONOR_BROKER_PRIORITY
+  AUTO_UPDATE_STATISTICS_ASYNC DATE_CORRELATION_OPTIMIZATION ENCRYPTION ACCELERATED_DATABASE_RECOVERY TORN_PAGE_DETECTION`.split(
+    /\s+/,
+  );
+
 /** Database options: the ones with an effect on results are refused, the others are physical. */
 function parseAlterDatabaseSet(cursor: Cursor): StatementBody {
   cursor.expect('DATABASE');
@@ -239,8 +247,13 @@ function parseAlterDatabaseSet(cursor: Cursor): StatementBody {
     'TARGET_RECOVERY_TIME',
     'DELAYED_DURABILITY',
   ];
-  if (!physical.includes(option)) cursor.unsupported(`ALTER DATABASE SET ${option}`);
-  skipToStatementEnd(cursor);
+  const known = physical.includes(option) || sessionDefaults.includes(option);
+  if (!known) cursor.unsupported(`ALTER DATABASE SET ${option}`);
+  while (!cursor.is('WITH') && !cursor.is(';') && cursor.peek().kind !== 'end') cursor.next();
+  if (cursor.accept('WITH')) {
+    if (!cursor.accept('ROLLBACK', 'IMMEDIATE') && cursor.accept('ROLLBACK')) cursor.expect('AFTER');
+    skipToStatementEnd(cursor);
+  }
   return { kind: 'nothing', what: `ALTER DATABASE SET ${option}` };
 }
 

@@ -118,11 +118,27 @@ function parseParenthesis(cursor: Cursor, line: number): Expression {
   if (cursor.is('SELECT') || cursor.is('WITH')) {
     const query = cursor.grammar.query(cursor);
     cursor.expect(')');
-    return { kind: 'subquery', query, line };
+    const subquery: Expression = { kind: 'subquery', query, line };
+    return query.joined === 'text' ? parseXmlValue(cursor, subquery, line) : subquery;
   }
   const inner = parseExpression(cursor);
   cursor.expect(')');
   return inner;
+}
+
+/** `.value('.', 'nvarchar(max)')` behind FOR XML PATH(''), TYPE: the string as that type. */
+function parseXmlValue(cursor: Cursor, operand: Expression, line: number): Expression {
+  cursor.expect('.', 'VALUE', '(');
+  const path = cursor.next().text;
+  cursor.expect(',');
+  const { text } = cursor.next();
+  cursor.expect(')');
+  const [, name = '', size = ''] = /^\s*(n?varchar)\s*\(\s*(max|\d+)\s*\)\s*$/i.exec(text) ?? [];
+  if (!/^(\.|\(?(\.\/)?text\(\)\)?)?(\[1\])?$/.test(path) || name === '') return cursor.unsupported('xml methods');
+  const length = size.toLowerCase() === 'max' ? 'max' : Number(size);
+  const type = { name: name.toLowerCase() === 'varchar' ? 'varchar' : 'nvarchar', length } as const;
+  const typeName = { name: type.name, schema: null, type, rowversion: false, line };
+  return { kind: 'cast', operand, type: typeName, style: null, try: false, name: 'CAST', line };
 }
 
 function parseCase(cursor: Cursor, line: number): Expression {
@@ -338,6 +354,7 @@ function parseComparison(cursor: Cursor, operand: Expression, line: number): Con
   if (negated) cursor.fail();
   const token = comparisons.find((candidate) => cursor.accept(candidate));
   if (token === undefined) {
+    if (cursor.peek().kind === 'operator' && !cursor.is(')') && !cursor.is(';')) cursor.fail();
     const at = cursor.peek().kind === 'end' ? cursor.peek(-1) : cursor.peek();
     throw sqlError(4145, [at.text], { line: at.line });
   }

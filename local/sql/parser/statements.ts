@@ -154,23 +154,22 @@ function startsExpression(cursor: Cursor): boolean {
 
 function parseDeclare(cursor: Cursor): StatementBody {
   if (cursor.peek().kind !== 'variable') return { kind: 'declareCursor', cursor: parseCursorDefinition(cursor) };
-  if (cursor.peek(1).upper === 'TABLE' || (cursor.peek(1).upper === 'AS' && cursor.peek(2).upper === 'TABLE')) {
-    const name = cursor.next().text;
-    cursor.accept('AS');
-    cursor.expect('TABLE');
-    const body = parseTableBody(cursor);
-    if (cursor.is(',')) cursor.unsupported('DECLARE of a table variable together with others');
-    return { kind: 'declareTable', name, body };
-  }
-  const variables = cursor.list(() => {
-    const { line, text, kind } = cursor.next();
+  const declarations = cursor.list((): Statement => {
+    const { line, text: name, kind, start } = cursor.next();
     if (kind !== 'variable') cursor.fail(cursor.peek(-1));
     cursor.accept('AS');
-    if (cursor.is('TABLE')) cursor.unsupported('DECLARE of a table variable together with others');
+    if (cursor.accept('TABLE')) {
+      const body = parseTableBody(cursor);
+      return { kind: 'declareTable', name, body, line, start, end: cursor.peek(-1).end };
+    }
     const type = cursor.accept('CURSOR') ? cursorType(line) : parseType(cursor);
-    return { name: text, type, value: cursor.accept('=') ? parseExpression(cursor) : null, line };
+    const value = cursor.accept('=') ? parseExpression(cursor) : null;
+    return { kind: 'declare', variables: [{ name, type, value, line }], line, start, end: cursor.peek(-1).end };
   });
-  return { kind: 'declare', variables };
+  const variables = declarations.flatMap((item) => (item.kind === 'declare' ? item.variables : []));
+  if (variables.length === declarations.length) return { kind: 'declare', variables };
+  const [only] = declarations;
+  return only !== undefined && declarations.length === 1 ? only : { kind: 'block', body: declarations };
 }
 
 /** A cursor variable has no value of its own: as an int it can be declared once and never used as anything else. */
@@ -334,7 +333,6 @@ function parseTransactionName(cursor: Cursor, wordOptional: boolean): Expression
 }
 
 function parseRaiserror(cursor: Cursor): StatementBody {
-  if (!cursor.is('(')) cursor.unsupported('RAISERROR without parentheses');
   cursor.expect('(');
   const message = parseExpression(cursor);
   cursor.expect(',');

@@ -288,6 +288,7 @@ export function parseAlterTable(cursor: Cursor): AlterTableAction {
     return { kind: 'triggerState', names: cursor.accept('ALL') ? [] : cursor.list(() => cursor.name()), enabled };
   }
   if (cursor.accept('REBUILD')) {
+    if (cursor.accept('PARTITION', '=') && !cursor.accept('ALL')) cursor.unsupported('REBUILD of one partition');
     parseIndexOptions(cursor);
     return { kind: 'physical' };
   }
