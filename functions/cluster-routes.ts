@@ -17,7 +17,7 @@ import { clusterChoiceSchema, clusterRequestSchema } from '../lib/platform/clust
 import { type Versioned } from '../lib/platform/documents';
 import { AppError } from '../lib/platform/errors';
 import {
-  continuationCodec,
+  continuationsOf,
   entityTags,
   jsonBody,
   oneOrMore,
@@ -136,14 +136,15 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         const { status, pageSize, continuation } = parsed(listQuery, queryOf(request), 'query');
         const { store, directory, registry } = services();
         await registry.ensureManaged();
-        const after = continuationCodec.decode(continuation) ?? '';
+        const continuations = continuationsOf(['clusters', status]);
+        const after = continuations.decode(continuation) ?? '';
         const wanted = (await directory.statuses(await store.list())).filter(
           (at) => at.cluster.id > after && (status === undefined || status.includes(at.status)),
         );
         const page = wanted.slice(0, pageSize);
         const last = wanted.length > page.length ? (page.at(-1)?.cluster.id ?? null) : null;
         const items = page.map(({ cluster, ...at }) => clusterView(cluster, at, apiUrlOf(request)));
-        return { jsonBody: { items, continuation: continuationCodec.encode(last) } };
+        return { jsonBody: { items, continuation: continuations.encode(last) } };
       },
     },
     {
@@ -326,11 +327,12 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         const name = nameOf(request);
         const found = await services().store.find(name);
         if (found === null) throw clusterNotFound(name);
+        const continuations = continuationsOf(['clusterAudit', found.value.id]);
         const page = await services().audit.list(auditSubject(found.value.id), {
           pageSize,
-          continuation: continuationCodec.decode(continuation),
+          continuation: continuations.decode(continuation),
         });
-        return { jsonBody: { items: page.items, continuation: continuationCodec.encode(page.continuation) } };
+        return { jsonBody: { items: page.items, continuation: continuations.encode(page.continuation) } };
       },
     },
     {
