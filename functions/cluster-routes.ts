@@ -25,11 +25,13 @@ import {
   parsed,
   problem,
   queryOf,
+  refuseLargerThan,
   type Route,
 } from '../lib/platform/http';
 import { adminOf } from './cluster-admin';
 
 const refusals = {
+  413: problem('The body is larger than any cluster.'),
   400: problem('The request cannot be understood, or does not say who makes the change.'),
   401: problem('Nobody is signed in.'),
   403: problem('The caller is no admin of build clusters.'),
@@ -74,6 +76,14 @@ function apiUrlOf(request: HttpRequest): string {
   return `${new URL(request.url).origin}/api`;
 }
 
+/** Much more than any cluster needs: what is larger is no mistake. */
+const largestBodyBytes = 128 * 1024;
+
+function bodyOf(request: HttpRequest): Promise<unknown> {
+  refuseLargerThan(request, largestBodyBytes);
+  return jsonBody(request);
+}
+
 /** The HTTP API of the registry, as data: registered with the host, and described in the OpenAPI document. */
 export function clusterRoutes(services: () => ClusterServices): Route[] {
   const answer = async (
@@ -107,7 +117,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('A field or a key cannot be accepted; all problems are listed.'),
       },
       async handle(request) {
-        const body = await jsonBody(request);
+        const body = await bodyOf(request);
         const by = adminOf(request, body, services().admins);
         const input = readInput(body);
         if (input.name === undefined) throw nameMissing();
@@ -169,7 +179,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('A field or a key cannot be accepted; all problems are listed.'),
       },
       async handle(request) {
-        const body = await jsonBody(request);
+        const body = await bodyOf(request);
         const by = adminOf(request, body, services().admins);
         const name = request.params.name ?? '';
         const input = readInput(body);
@@ -196,7 +206,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('A field cannot be accepted; all problems are listed.'),
       },
       async handle(request) {
-        const body = await jsonBody(request);
+        const body = await bodyOf(request);
         const by = adminOf(request, body, services().admins);
         const input = parsed(clusterPatchSchema, body, 'body');
         const cluster = await services().registry.patch(nameOf(request), input, by, entityTags(request, 'if-match'));
@@ -257,7 +267,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('This key cannot be accepted.'),
       },
       async handle(request) {
-        const body = await jsonBody(request);
+        const body = await bodyOf(request);
         const by = adminOf(request, body, services().admins);
         const { actor: _actor, reason: _reason, ...jwk } = parsed(keyInputSchema, body, 'body');
         const name = nameOf(request);
@@ -338,7 +348,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
       },
       async handle(request) {
         const { explain } = parsed(selectQuery, queryOf(request), 'query');
-        const { random, ...asked } = parsed(selectBody, await jsonBody(request), 'body');
+        const { random, ...asked } = parsed(selectBody, await bodyOf(request), 'body');
         const { choice, refused } = await services().directory.select(clusterRequestOf(asked), random);
         const { cluster, queue, path, reason } = choice;
         return { jsonBody: { cluster, queue, path, reason, refused, ...(explain ? { explanation: choice } : {}) } };

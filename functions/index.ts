@@ -3,6 +3,7 @@ import { compose, type Composition } from '../lib/platform/compose';
 import { registerApprovals } from './approvals';
 import { registerBuilds } from './builds';
 import { registerClusters } from './clusters';
+import { registerCapacity } from './capacity';
 import { registerDescription } from './description';
 import { registerPackages } from './packages';
 
@@ -13,6 +14,7 @@ const composed = (): Composition => (composition ??= compose(process.env));
 
 registerBuilds(() => composed().builds);
 registerApprovals(() => composed().approvals);
+registerCapacity(() => composed().capacity);
 registerPackages();
 registerClusters(() => composed().clusters);
 registerDescription();

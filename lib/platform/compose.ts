@@ -1,8 +1,10 @@
 import { type ApprovalServices } from '../approvals/services';
 import { type BuildServices } from '../builds/services';
+import { type CapacityServices } from '../capacity/services';
 import { type ClusterServices } from '../clusters/services';
 import { composeApprovals } from './compose-approvals';
 import { composeBuilds } from './compose-builds';
+import { composeCapacity } from './compose-capacity';
 import { composeClusters } from './compose-clusters';
 import { createPlatformParts } from './platform-parts';
 import { readSettings } from './settings';
@@ -10,6 +12,8 @@ import { readSettings } from './settings';
 export interface Composition {
   approvals: ApprovalServices;
   builds: BuildServices;
+  /** Null: this app looks after no region. */
+  capacity: CapacityServices | null;
   clusters: ClusterServices;
   /** Sends what is buffered and closes the connections. */
   close(): Promise<void>;
@@ -25,6 +29,7 @@ export function compose(environment: Record<string, string | undefined>): Compos
   return {
     approvals,
     builds,
+    capacity: composeCapacity(parts, builds),
     clusters,
     async close() {
       await closeBuilds();

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { newPool } from './databases';
+import { setMetrics } from './metrics';
 import { operationTimesSchema } from './operations';
 import { dropServer, regionConditionSchema } from './servers';
 import { settingResource } from './server-settings';
 import { type Resource } from './state';
+import { throttleSchema } from './throttle';
 import { usageOverrideSchema } from './usages';
 import { type ArmWorld, factsOf, groupId, newServer, noFacts, requireLocation, serverNamed, setFacts } from './world';
 
@@ -11,7 +13,7 @@ import { type ArmWorld, factsOf, groupId, newServer, noFacts, requireLocation, s
 export type ArmControl = Record<string, (input: unknown) => unknown>;
 
 const serverSchema = z.strictObject({ server: z.string() });
-const values = z.record(z.string(), z.unknown());
+const anyProperties = z.record(z.string(), z.unknown());
 
 export function createArmControl(world: ArmWorld): ArmControl {
   const { state, operations, scope } = world;
@@ -29,7 +31,7 @@ export function createArmControl(world: ArmWorld): ArmControl {
       const schema = z.strictObject({
         server: z.string(),
         setting: z.string().optional(),
-        properties: values.optional(),
+        properties: anyProperties.optional(),
         tags: z.record(z.string(), z.string()).optional(),
       });
       const { server, setting, properties = {}, tags } = schema.parse(input);
@@ -53,7 +55,7 @@ export function createArmControl(world: ArmWorld): ArmControl {
         resourceGroup: z.string().default(scope.resourceGroup),
         tags: z.record(z.string(), z.string()).default({}),
         databases: z.int().min(0).default(0),
-        properties: values.default({}),
+        properties: anyProperties.default({}),
       });
       const { count, prefix, resourceGroup: group, tags, databases, properties, ...rest } = schema.parse(input);
       if (state.get(groupId(world, group)) === undefined) throw new Error(`there is no resource group '${group}'`);
@@ -100,6 +102,23 @@ export function createArmControl(world: ArmWorld): ArmControl {
       state.setNote(`usage/${owner}/${name}`, Object.keys(override).length === 0 ? undefined : override);
     },
 
+    /** Numbers of Azure Monitor, from now on or from `timeMs` on: of a database, of a pool, or of any resource by its id. */
+    setMetrics(input) {
+      const schema = z.strictObject({
+        server: z.string().optional(),
+        database: z.string().optional(),
+        pool: z.string().optional(),
+        resource: z.string().optional(),
+        values: z.record(z.string(), z.number().nullable()),
+        timeMs: z.number().default(world.clock.nowMs()),
+      });
+      const { server, database, pool, resource, values, timeMs } = schema.parse(input);
+      const below = database === undefined ? `elasticPools/${pool}` : `databases/${database}`;
+      const id = resource ?? `${requireServer(server ?? '').id}/${below}`;
+      setMetrics(state, id, values, timeMs);
+    },
+
+    setThrottle: (input) => state.setNote('throttle', throttleSchema.parse(input)),
     setOperationTimes: (input) => state.setNote('operationTimes', operationTimesSchema.parse(input)),
     releaseOperations: () => operations.release(),
     setPageSize: (input) => state.setNote('pageSize', z.strictObject({ entries: z.int().min(1) }).parse(input).entries),

@@ -5,21 +5,26 @@ import { type VerifyToken } from '../identity/tokens';
 import { type FaultHooks } from '../network/faults';
 import { jsonResponse, startHttpService } from '../network/http-service';
 import { ServiceError } from '../network/service-error';
+import { assessmentRoutes } from './assessments';
 import { createActivity, type ActivityEntry } from './activity';
 import { createLists } from './answers';
 import { type ArmControl, createArmControl } from './control';
 import { databaseRoutes } from './databases';
 import { type ArmFaults, createArmFaults } from './faults';
+import { genericRoutes, reopenVaults } from './generic';
+import { insightRoutes } from './insights';
 import { createOperations, type OperationTimes } from './operations';
 import { createArmRouter } from './router';
 import { serverSettingRoutes } from './server-settings';
 import { serverRoutes } from './servers';
 import { openArmState } from './state';
+import { createThrottle } from './throttle';
 import { usageRoutes } from './usages';
 import {
   type ArmFleet,
   type ArmScope,
   type ArmVaults,
+  type ArmWorkspaces,
   type ArmWorld,
   factsOf,
   groupId,
@@ -43,6 +48,7 @@ export interface ArmOptions {
   /** Left out: servers and databases are resources of ARM and nothing else. */
   fleet?: ArmFleet;
   vaults?: ArmVaults;
+  workspaces?: ArmWorkspaces;
   scope?: Partial<ArmScope>;
   operationTimes?: Partial<OperationTimes>;
   /** Told of each change that came through ARM. */
@@ -81,7 +87,8 @@ const defaultPageSize = 100;
 
 /** Starts an Azure Resource Manager for the management SDKs, over the embedded fleet. */
 export async function startArm(options: ArmOptions): Promise<Arm> {
-  const { port, tls, clock = systemClock, verifyToken = () => null, fleet = null, vaults = null } = options;
+  const { port, tls, clock = systemClock, verifyToken = () => null, fleet = null } = options;
+  const { vaults = null, workspaces = null } = options;
   const scope: ArmScope = { ...defaultScope, ...options.scope };
   const stateFolder = options.stateFolder ?? null;
   const state = openArmState(stateFolder === null ? null : join(stateFolder, 'resources.jsonl'));
@@ -93,8 +100,9 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
     onEnd: ({ action, resource, succeeded }) => activity.add(operationNameOf(action, resource), resource, succeeded),
   });
   const lists = createLists({ faults, pageSize: () => state.note('pageSize', z.number()) ?? defaultPageSize });
-  const world: ArmWorld = { state, operations, lists, activity, clock, scope, fleet, vaults };
+  const world: ArmWorld = { state, operations, lists, activity, clock, scope, fleet, vaults, workspaces };
   await adoptFleet(world);
+  const throttle = createThrottle({ state, clock });
 
   const router = createArmRouter([
     ...operations.routes,
@@ -102,6 +110,9 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
     ...databaseRoutes(world),
     ...serverSettingRoutes(world),
     ...usageRoutes(world),
+    ...assessmentRoutes(world),
+    ...insightRoutes(world),
+    ...genericRoutes(world),
   ]);
   let counters: Record<string, number> = {};
 
@@ -122,10 +133,12 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
           'A token for Azure Resource Manager is needed, over https.',
         );
       }
+      throttle.pass(request.method);
       return router.handle(request);
     },
     fail: ({ status, code, message, headers }) => jsonResponse(status, { error: { code, message } }, headers),
   });
+  await reopenVaults(world);
   operations.resume();
   return {
     ...scope,

@@ -31,6 +31,8 @@ const locationsPath = `${subscriptionPath}/providers/Microsoft.Sql/locations`;
 const databaseType = `${serverType}/databases`;
 const poolType = `${serverType}/elasticPools`;
 const dtuPerVCore = 100;
+/** Of sizes that are told by their name alone. */
+const dtuOf: Record<string, number> = { Basic: 5, S0: 10, S1: 20, S2: 50, S3: 100, S4: 200, P1: 125, P2: 250 };
 const serverDtuQuota = 54_000;
 
 /** The usages of a region, as counted or as control wants them. */
@@ -73,7 +75,7 @@ export function usageOf(world: ArmWorld, location: string, name: string): Usage 
 }
 
 const skuSchema = z.object({
-  sku: z.object({ name: z.string(), tier: z.string().optional(), capacity: z.number().default(0) }),
+  sku: z.object({ name: z.string(), capacity: z.number().optional() }),
 });
 
 /** What a database or pool takes of the regional quota: databases in pools nothing, DTUs a hundredth each. */
@@ -81,7 +83,8 @@ export function vCoresOf(resource: Pick<Resource, 'properties'> & { sku?: unknow
   const { data } = skuSchema.safeParse(resource);
   if (data === undefined || resource.properties['elasticPoolId'] !== undefined) return 0;
   const { name, capacity } = data.sku;
-  return /^(GP|BC|HS)_/.test(name) ? capacity : capacity / dtuPerVCore;
+  if (/^(GP|BC|HS)_/.test(name)) return capacity ?? Number(/_(\d+)$/.exec(name)?.[1] ?? 2);
+  return (capacity ?? dtuOf[name] ?? 0) / dtuPerVCore;
 }
 
 export function usageRoutes(world: ArmWorld): ArmRoute[] {

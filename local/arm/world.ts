@@ -26,6 +26,12 @@ export interface ArmVaults {
   ensure(vault: string, objectIds: readonly string[] | null): Promise<string>;
 }
 
+/** Where Databricks workspaces are. */
+export interface ArmWorkspaces {
+  /** Idempotent. Resolves to the host (and port) that the workspace is reached at, without a scheme. */
+  ensure(workspace: string): Promise<string>;
+}
+
 /** What there is of Azure: one subscription, its regions, and the resource group that exists from the start. */
 export interface ArmScope {
   subscriptionId: string;
@@ -53,7 +59,9 @@ export interface ArmWorld {
   scope: ArmScope;
   /** Left out: nothing of what ARM shows can be connected to. */
   fleet: ArmFleet | null;
+  /** Left out: vaults and workspaces have addresses where nothing answers. */
   vaults: ArmVaults | null;
+  workspaces: ArmWorkspaces | null;
 }
 
 const factsSchema = z.object({

@@ -14,8 +14,10 @@ import { loadApp } from '../host/app/load-app';
 import { createFunctionsHost } from '../host/functions-host';
 import { startIdentity } from '../identity/start';
 import { startKeyVault } from '../key-vault/start';
+import { createVaults } from '../key-vault/vaults';
 import { startArm } from '../arm/start';
 import { type FaultHooks, httpFaultSchema } from '../network/faults';
+import { onRememberedPort } from '../network/remembered-port';
 import { startPostgres } from '../postgres/postgres';
 import { createSqlEngine } from '../sql/engine';
 import { sqlFaultSchema } from '../sql/faults';
@@ -152,15 +154,18 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       (part) => part.stop(),
     ),
   ]);
-  const arm = await started(
+  const vaults = createVaults({ stateFolder: join(state, 'vaults'), tls, verifyToken });
+  await started(Promise.resolve(vaults), (part) => part.stop());
+  const startArmOn = (armPort: number) =>
     startArm({
-      port: port(options['arm-port']),
+      port: armPort,
       stateFolder: join(state, 'arm'),
-      tls,
-      verifyToken,
-      fleet,
+      ...{ tls, verifyToken, fleet, vaults },
       scope: { tenantId: identity.tenantId, serverSuffix },
-    }),
+    });
+  // Its clients keep the addresses of operations.
+  const arm = await started(
+    options['free-ports'] ? onRememberedPort(join(state, 'arm', 'port'), startArmOn) : startArmOn(options['arm-port']),
     (part) => part.stop(),
   );
   await createContainers({ cosmos: documents, blobConnectionString: blobs.connectionString });
