@@ -14,11 +14,6 @@ export function nvarchar(text: string): string {
   return rest.length === 0 ? first : `CONVERT(nvarchar(max), ${first}) + ${rest.join(' + ')}`;
 }
 
-/** `nvarchar`, or NULL. */
-export function nvarcharOrNull(text: string | null): string {
-  return text === null ? 'NULL' : nvarchar(text);
-}
-
 /**
  * The text as `varchar(length)`, cut by the server. Cutting it here would count characters where a UTF-8 collation counts
  * bytes, and the insert would fail with error 2628.

@@ -1,13 +1,4 @@
-import {
-  bigInteger,
-  datetime,
-  guid,
-  integer,
-  nvarchar,
-  nvarcharOrNull,
-  quoteName,
-  varchar,
-} from '../../../lib/sql/literals';
+import { bigInteger, datetime, guid, integer, nvarchar, quoteName, varchar } from '../../../lib/sql/literals';
 
 describe('a text literal', () => {
   it('doubles quotes, so that a value cannot end it', () => {
@@ -24,11 +15,6 @@ describe('a text literal', () => {
 
   it('leaves it to the server to cut a text to its column', () => {
     expect(varchar("it's", 10)).toBe("CONVERT(varchar(10), N'it''s')");
-  });
-
-  it('knows NULL', () => {
-    expect(nvarcharOrNull(null)).toBe('NULL');
-    expect(nvarcharOrNull('NULL')).toBe("N'NULL'");
   });
 });
 
