@@ -44,6 +44,7 @@ export function readFolderPackage(
     };
     scripts.push(createScript(head, bytes, limits, problems, warnings));
   }
+  warnOfUnpaddedNumbers(scripts, warnings);
   if (scripts.length === 0) problems.add('package.empty', 'The package contains no .sql files.');
   return { scripts, packageHash: packageHash(scripts.map(({ hash }) => hash)) };
 }
@@ -57,4 +58,25 @@ function comparePaths(a: string, b: string): number {
     if (one !== other) return one < other ? -1 : 1;
   }
   return left.length - right.length;
+}
+
+/** `10.sql` runs before `2.sql`, which hardly anybody means. Once is enough to say it. */
+function warnOfUnpaddedNumbers(scripts: readonly Script[], warnings: ProblemList): void {
+  for (const [index, { fileName }] of scripts.entries()) {
+    const before = scripts[index - 1]?.fileName;
+    if (before === undefined || !hasLargerNumber(before, fileName)) continue;
+    const message = `${before} runs before it: paths are ordered as text. Pad numbers with zeros if you mean another order.`;
+    warnings.add('package.order.numbers', message, fileName);
+    return;
+  }
+}
+
+/** Whether the first thing in which two paths differ is a number, and it is larger in the first one. */
+function hasLargerNumber(before: string, after: string): boolean {
+  const [one, other] = [before.toLowerCase(), after.toLowerCase()];
+  let start = 0;
+  while (start < one.length && one[start] === other[start]) start += 1;
+  while (/\d/.test(one[start - 1] ?? '')) start -= 1;
+  const number = (path: string): number => Number(/^\d+/.exec(path.slice(start))?.[0] ?? NaN);
+  return number(one) > number(other);
 }

@@ -51,7 +51,7 @@ describe('the orchestration of a build', () => {
     const largest = large.counters?.maximumHistoryBytes ?? Infinity;
     expect(largest).toBeLessThanOrEqual(64 * 1024);
     expect(small.counters?.maximumHistoryBytes).toBeGreaterThan(0);
-  }, 120_000);
+  }, 300_000);
 
   it.each(Object.values(activityNames))('goes on after %s failed for a while', async (failingActivity) => {
     const { build, fleet } = await orchestrate(30, { failingActivity, failures: 3 });

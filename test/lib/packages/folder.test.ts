@@ -63,6 +63,22 @@ test("a folder's own hash covers paths and contents, not the order in which they
   expect(hash({ '1.sql': 'SELECT 1', '2.sql': 'SELECT 3' })).not.toBe(original);
 });
 
+test.each([
+  [['1.sql', '2.sql', '10.sql'], '2.sql', '10.sql runs before it'],
+  [['v1/s9.sql', 'v1/S10.sql'], 'v1/s9.sql', 'v1/S10.sql runs before it'],
+])('numbers that are not padded are warned of: %j', (paths, entry, message) => {
+  const { warnings } = folder(Object.fromEntries(paths.map((path) => [path, 'SELECT 1'])));
+  expect(warnings).toEqual([expect.objectContaining({ code: 'package.order.numbers', entry })]);
+  expect(warnings[0]?.message).toContain(message);
+});
+
+test.each([[['01.sql', '02.sql', '10.sql']], [['a10.sql', 'b2.sql']], [['v1.10.sql', 'v1.10b.sql', 'v2.1.sql']]])(
+  'the order that numbers have anyway is not warned of: %j',
+  (paths) => {
+    expect(folder(Object.fromEntries(paths.map((path) => [path, 'SELECT 1']))).warnings).toEqual([]);
+  },
+);
+
 test('other files are ignored with a warning, what desktops add without one', () => {
   const reading = folder({
     '1.sql': 'SELECT 1',
