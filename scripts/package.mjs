@@ -37,4 +37,4 @@ const manifest = { name, version, private: true, engines, main, dependencies };
 writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 // Nothing is to be built or installed again where it is deployed to.
 writeFileSync(join(target, '.funcignore'), 'local.settings.json\n');
-console.log(`${target}: ${folders.length} packages`);
+process.stdout.write(`${target}: ${folders.length} packages\n`);

@@ -117,7 +117,8 @@ describe('planning', () => {
     const targets = Array.from({ length: 5_000 }, (_, index) => planned('a', String(index), index + 1).target);
     const problems = checkTargets(targets, options({ concurrencyType: 'Tag' }));
     expect(problems).toHaveLength(1_001);
-    expect(problems.at(-1)).toMatchObject({ code: 'targets.more', message: expect.stringContaining('4000') });
+    expect(problems.at(-1)?.code).toBe('targets.more');
+    expect(problems.at(-1)?.message).toContain('4000 more');
   });
 });
 
