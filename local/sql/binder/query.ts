@@ -329,6 +329,8 @@ function orderItem(
   if (expression.kind === 'variable') throw sqlError(1008, [ordinal], { line: expression.line });
   const typed = bindExpression(expression, scope, environment);
   checkComparable(typed, expression.line);
+  const selected = distinct ? columns.findIndex((column) => column.sql === typed.sql) : -1;
+  if (selected >= 0) return output(selected);
   const collate = familyOf(typed.type) === 'string' ? ` COLLATE ${typed.collation ?? 'tsql.ci'}` : '';
   return `${typed.sql}${collate} ${direction(item)}`;
 }

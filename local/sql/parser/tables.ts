@@ -38,7 +38,7 @@ export function parseTableElement(cursor: Cursor, body: TableBody): void {
 }
 
 /** A column with its options; constraints and indexes declared on it go to `body`. */
-export function parseColumn(cursor: Cursor, body: TableBody): ColumnDefinition {
+export function parseColumn(cursor: Cursor, body: TableBody, constraints = true): ColumnDefinition {
   const { line } = cursor.peek();
   const column: ColumnDefinition = {
     name: '',
@@ -61,7 +61,9 @@ export function parseColumn(cursor: Cursor, body: TableBody): ColumnDefinition {
   } else {
     column.type = parseType(cursor);
   }
-  while (parseColumnOption(cursor, column, body));
+  const ends = (): boolean =>
+    !constraints && ['IDENTITY', 'REFERENCES', ...constraintStarts].includes(cursor.peek().upper);
+  while (!ends() && parseColumnOption(cursor, column, body));
   return column;
 }
 
@@ -317,8 +319,9 @@ function parseAlterColumn(cursor: Cursor): AlterTableAction {
     }
     return { kind: 'columnOption', column, add, option };
   }
-  const column = parseColumn(cursor, body);
-  if (body.constraints.length > 0 || column.identity !== null) cursor.fail();
+  const column = parseColumn(cursor, body, false);
+  if (cursor.is('IDENTITY') || cursor.is('REFERENCES') || constraintStarts.some((word) => cursor.is(word)))
+    cursor.fail();
   if (cursor.accept('WITH')) skipParentheses(cursor);
   return { kind: 'alterColumn', column };
 }
