@@ -109,6 +109,7 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
   if (call.distinct && arg !== undefined && isLarge(arg.type))
     throw sqlError(8117, [typeName(arg.type), name.toLowerCase()], { line });
   if (name === 'COUNT' || name === 'COUNT_BIG') {
+    if (!call.star && call.args.length !== 1) throw sqlError(174, [name.toLowerCase(), 1], { line });
     const what = call.star
       ? '*'
       : distinct + (arg === undefined ? '*' : arg.isNull === true ? 'NULL' : comparableForGrouping(arg));

@@ -47,6 +47,7 @@ export function findTable(path: Path, line: number, environment: Environment): T
   if (path[0]?.startsWith('@') === true) {
     throw sqlError(1087, [path[0]], { line });
   }
+  if (['sys', 'information_schema'].includes(path.at(-2)?.toLowerCase() ?? '')) throw sqlError(259, [], { line });
   const object = environment.find(path, line);
   if (object?.kind === 'table') return object;
   throw invalidObject(path.join('.'), line);

@@ -4,7 +4,7 @@ import { hole } from '../emitter/holes';
 import { plain, quote, type Collation, type Typed } from '../emitter/typed';
 import { type CompareOperator, type Condition, type Expression } from '../parser/ast';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
-import { type Scope } from './scope';
+import { same, type Scope } from './scope';
 import { checkImplicit, commonType, familyOf, isLarge, isWide, nvarchar, typeName } from './types';
 
 /** PostgreSQL text of a search condition. */
@@ -53,6 +53,8 @@ export function conditionBinder(condition: Condition, scope: Scope, environment:
     case 'exists':
       return `EXISTS (${bindQuery(condition.query, scope, environment, { exists: true }).sql})`;
     case 'updated':
+      if (environment.tables.get('inserted')?.columns.some((column) => same(column.name, condition.column)) === false)
+        throw sqlError(207, [condition.column], { line });
       return hole(`updated:${condition.column}`);
   }
 }

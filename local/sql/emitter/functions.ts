@@ -65,7 +65,9 @@ const mathFunctions: Record<string, BuiltIn> = {
         ? float
         : familyOf(arg.type) === 'integer' && arg.type.name !== 'bigint'
           ? int
-          : arg.type;
+          : 'precision' in arg.type
+            ? decimal(38, arg.type.scale)
+            : arg.type;
     return value(
       convert(value(`power((${argument(call, 0, type)})::float8, ${argument(call, 1, float)})`, float), type, {
         explicit: true,

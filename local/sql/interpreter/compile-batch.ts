@@ -30,6 +30,7 @@ export async function precompile(statements: readonly Statement[], runtime: Runt
   if (frame.procedure === '') checkPlaces(statements);
   else statements.forEach(checkNested);
   checkLabels(statements);
+  checkTemporaryTables(statements);
   const declared: Declared = {
     variables: new Map([...frame.variables].map(([name, { type }]) => [name, type])),
     tables: new Map(frame.tables),
@@ -141,6 +142,22 @@ function checkLabels(statements: readonly Statement[]): void {
   if (missing !== undefined) {
     throw sqlError(133, [missing.label], { line: missing.line });
   }
+}
+
+/** One batch creates a temporary table in one place only, whichever of them would run. */
+function checkTemporaryTables(statements: readonly Statement[]): void {
+  const seen = new Set<string>();
+  const walk = (statement: Statement): void => {
+    const { body } = statement.kind === 'query' ? statement.query : { body: null };
+    const path = statement.kind === 'createTable' ? statement.path : body?.kind === 'select' ? body.into : null;
+    const name = path?.at(-1) ?? '';
+    if (name.startsWith('#')) {
+      if (seen.has(name.toLowerCase())) throw sqlError(2714, [name], { line: statement.line });
+      seen.add(name.toLowerCase());
+    }
+    nestedOf(statement).forEach(walk);
+  };
+  statements.forEach(walk);
 }
 
 async function checkAll(statements: readonly Statement[], declared: Declared, runtime: Runtime): Promise<void> {

@@ -15,6 +15,7 @@ import { compileQuery, withLocks } from './queries';
 import { type Variable } from './state';
 import { planSchemaObject, type SchemaObjectStatement } from '../catalog/schema-plan';
 import { parseTableBodyText } from '../parser/parser';
+import { refuseBound, refuseBoundColumn } from './bindings';
 import { type Runtime } from './runtime';
 import { rememberTableVariable } from './table-variables';
 
@@ -28,6 +29,7 @@ async function schemaOf(path: Path, runtime: Runtime): Promise<{ id: number; nam
   if (database !== '' && !same(database, state.database.name)) {
     throw sqlError(40515, [path.join('.')]);
   }
+  if (same(name, 'sys') || same(name, 'INFORMATION_SCHEMA')) throw sqlError(2760, [name]);
   if (name === '' || same(name, 'dbo')) return { id: 1, name: 'dbo' };
   const [result] = await runtime.run(
     `SELECT id, name FROM catalog.schemas WHERE database_id = ${state.database.id} AND lower(name) = lower(${quote(name)})`,
@@ -143,6 +145,9 @@ export async function alterTable(statement: Of<'alterTable'>, line: number, runt
   const { path, action } = statement;
   await refuseOther(path, 4909, line, runtime);
   const table = await findTableOr(path, cannotFind(path), line, runtime);
+  if (action.kind === 'alterColumn') await refuseBoundColumn('ALTER', table, action.column.name, runtime);
+  if (action.kind === 'drop')
+    for (const column of action.columns) await refuseBoundColumn('DROP', table, column, runtime);
   const ids = action.kind === 'add' ? await allocateIds(action.body.constraints.length + 1, runtime) : [];
   const schemaId = table.temporary
     ? 100000 + runtime.state.spid
@@ -251,6 +256,7 @@ export async function dropTable(path: Path, ifExists: boolean, line: number, run
   if (found.referencedBy.some((reference) => reference.tableId !== found.id)) {
     throw sqlError(3726, [path.join('.')]);
   }
+  if (!found.temporary) await refuseBound('DROP TABLE', found, path.join('.'), runtime);
   await runtime.run(`DROP TABLE ${found.physical};${forgetObject(found.id)}`, 'DROP TABLE');
   runtime.state.transaction.catalogChanged();
   if (found.temporary) {
@@ -366,6 +372,8 @@ export async function createModule(statement: Of<'createModule'>, line: number, 
     : await schemaOf(definition.path, runtime);
   const existing = await runtime.find(temporary ? [name] : [schema.name, name], line);
   await compileBody(definition, name, runtime);
+  if (existing !== null && mode !== 'create')
+    await refuseBound(`ALTER ${definition.kind.toUpperCase()}`, existing, definition.path.join('.'), runtime);
   const [id = 0] = existing === null ? await allocateIds(1, runtime) : [existing.id];
   const sql = await runtime.compile((environment) =>
     planModule(
@@ -411,6 +419,7 @@ export async function drop(statement: Of<'drop'>, line: number, runtime: Runtime
       if (found === null) throw sqlError(3701, [dropName(statement.what), name]);
       throw wrongKind(statement.what, path, found.kind);
     }
+    await refuseBound(`DROP ${statement.what.toUpperCase()}`, found, path.join('.'), runtime);
     const physical = found.kind === 'sequence' ? `DROP SEQUENCE d${runtime.state.database.id}.q${found.id};` : '';
     await runtime.run(`${physical}${forgetObject(found.id)}`, 'DROP');
     runtime.state.transaction.unpin(`procedure:${found.id}`);

@@ -165,7 +165,7 @@ async function parameterValue(
       return await convertValue(arg.value, arg.type, parameter.type, runtime);
     } catch (error) {
       // A parameter's value is not told, whatever the conversion.
-      if (!(error instanceof SqlError) || error.number !== 245) throw error;
+      if (!(error instanceof SqlError) || ![235, 241, 242, 245, 8169].includes(error.number)) throw error;
       throw sqlError(8114, [arg.type.name, parameter.type.name], { procedure });
     }
   }

@@ -11,6 +11,7 @@ import { missingProcedures } from '../missing';
 import { parseNameText, parseParameterList } from '../parser/parser';
 import { type SqlColumn } from '../session';
 import { runSchemaObject } from './definitions';
+import { boundBy } from './bindings';
 import { extendedProperty } from './extended-properties';
 import { type ProcedureArgument, type ProcedureCall } from './calls';
 import { convertValue, runDynamic } from './dynamic-sql';
@@ -164,7 +165,11 @@ async function rename(call: ProcedureCall): Promise<number> {
       if (table?.kind !== 'table' || !table.columns.some((column) => same(column.name, path.at(-1) ?? '')))
         throw ambiguous(wanted);
       await renameInTable(table, path.at(-1) ?? '', newName, 'COLUMN', oldName ?? '', runtime);
-    } else await renameObject(found.id, newName, runtime);
+    } else {
+      if ((await boundBy(found, null, runtime)) !== null)
+        throw sqlError(15336, [oldName ?? ''], { procedure: 'sp_rename' });
+      await renameObject(found.id, newName, runtime);
+    }
   } else if (wanted === 'USERDATATYPE') throw notSupported("sp_rename of 'USERDATATYPE'");
   else throw sqlError(15249, [kind ?? '']);
   runtime.state.transaction.catalogChanged();
@@ -202,7 +207,7 @@ async function renameInTable(
     const enforced = table.checks.find((check) =>
       new RegExp(`\\b${old.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`, 'i').test(check.text),
     );
-    if (enforced !== undefined) {
+    if (enforced !== undefined || (await boundBy(table, old, runtime)) !== null) {
       throw sqlError(15336, [full], { procedure: 'sp_rename' });
     }
   }

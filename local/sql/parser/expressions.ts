@@ -225,7 +225,7 @@ function parseSpecialCall(cursor: Cursor, line: number): Expression | null {
 function parseCall(cursor: Cursor, path: readonly string[], line: number): Expression {
   cursor.expect('(');
   const distinct = cursor.accept('DISTINCT') || (cursor.accept('ALL') && false);
-  const star = cursor.accept('*');
+  const star = !distinct && cursor.accept('*');
   const args = star || cursor.is(')') ? [] : cursor.list(() => parseExpression(cursor));
   cursor.expect(')');
   if (cursor.is('.') && cursor.peek(1).kind === 'word') cursor.unsupported('methods of xml and spatial types');
