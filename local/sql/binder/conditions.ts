@@ -123,18 +123,15 @@ function quantified(
 ): [string, string] {
   const bound = bindQuery(query, scope, environment);
   const [column, ...more] = bound.columns;
-  if (column === undefined || more.length > 0) {
-    throw sqlError(116, [], { line });
-  }
+  if (column === undefined || more.length > 0) throw sqlError(116, [], { line });
   const alias = environment.aliases.next();
   const inner: Typed = { ...column, sql: `${alias}.o1`, trimmed: undefined };
   const from = `FROM (${bound.sql}) AS ${alias}`;
-  if (familyOf(operand.type) === 'string' && familyOf(column.type) === 'string') {
+  if (familyOf(operand.type) === 'string' && familyOf(column.type) === 'string')
     return [
       `${comparable(operand)} COLLATE ${collationFor(operand, column, line)}`,
       `(SELECT ${comparable(inner)} ${from})`,
     ];
-  }
   const common = commonType(operand.type, column.type);
   return [convert(operand, common, { line }), `(SELECT ${convert(inner, common, { line })} ${from})`];
 }

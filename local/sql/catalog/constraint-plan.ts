@@ -103,9 +103,7 @@ function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key'
     descending: key.descending,
   }));
   for (const { column } of columns) {
-    if (clause.primary && column.nullable) {
-      throw sqlError(8111, [table.name], { line, followedBy: couldNotCreate });
-    }
+    if (clause.primary && column.nullable) throw sqlError(8111, [table.name], { line, followedBy: couldNotCreate });
   }
   const id = plan.nextId();
   const name = clause.name ?? systemName(clause.primary ? 'PK' : 'UQ', [table.name], id);
@@ -141,9 +139,8 @@ function addForeignKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind
   const own = same(clause.references.at(-1) ?? '', table.name) && same(clause.references.at(-2) ?? 'dbo', table.schema);
   const target = own ? table : environment.find(clause.references, line);
   const name = clause.name ?? systemName('FK', [table.name, clause.columns[0] ?? ''], id);
-  if (target?.kind !== 'table') {
+  if (target?.kind !== 'table')
     throw sqlError(1767, [name, clause.references.join('.')], { line, followedBy: couldNotCreate });
-  }
   const columns = clause.columns.map((column) =>
     findColumn(table, column, () => sqlError(1769, [name, column, table.name], { line, followedBy: couldNotCreate })),
   );
@@ -199,9 +196,7 @@ function checkForeignKey(
   target: TableDefinition,
   line: number,
 ): void {
-  if (columns.length !== referenced.length) {
-    throw sqlError(8139, [table.name], { line, followedBy: couldNotCreate });
-  }
+  if (columns.length !== referenced.length) throw sqlError(8139, [table.name], { line, followedBy: couldNotCreate });
   const wanted = referenced
     .map((column) => column.id)
     .sort()
@@ -215,18 +210,15 @@ function checkForeignKey(
         .sort()
         .join() === wanted,
   );
-  if (key === undefined) {
-    throw sqlError(1776, [qualified(target), name], { line, followedBy: couldNotCreate });
-  }
+  if (key === undefined) throw sqlError(1776, [qualified(target), name], { line, followedBy: couldNotCreate });
   columns.forEach((column, index) => {
     const other = referenced[index];
     const text = (one: ColumnDefinition): string =>
       familyOf(one.type) === 'string' ? JSON.stringify({ ...one.type }) : pgType(one.type);
-    if (other !== undefined && text(other) !== text(column)) {
+    if (other !== undefined && text(other) !== text(column))
       throw sqlError(1778, [qualified(target), other.name, table.name, column.name, name], {
         line,
         followedBy: couldNotCreate,
       });
-    }
   });
 }

@@ -131,9 +131,8 @@ function outputColumns(
 ): ColumnDefinition[] {
   const view = definition.path.at(-1) ?? '';
   const bound = bindQuery(query, null, { ...environment, tables: new Map() });
-  if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length) {
+  if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length)
     throw sqlError(definition.columns.length > bound.columns.length ? 8159 : 8158, [view], { line });
-  }
   const seen: string[] = [];
   return bound.columns.map((column, index) => {
     const name = definition.columns[index] ?? column.name;

@@ -104,9 +104,7 @@ function withIdentity(
   if (explicit && !on) {
     throw sqlError(544, [table.name], { line });
   }
-  if (!explicit && on) {
-    throw sqlError(545, [table.name], { line });
-  }
+  if (!explicit && on) throw sqlError(545, [table.name], { line });
   return compiled;
 }
 

@@ -26,9 +26,7 @@ async function schemaOf(path: Path, runtime: Runtime): Promise<{ id: number; nam
   const { state } = runtime;
   const name = path.at(-2) ?? '';
   const database = path.at(-3) ?? '';
-  if (database !== '' && !same(database, state.database.name)) {
-    throw sqlError(40515, [path.join('.')]);
-  }
+  if (database !== '' && !same(database, state.database.name)) throw sqlError(40515, [path.join('.')]);
   if (same(name, 'sys') || same(name, 'INFORMATION_SCHEMA')) throw sqlError(2760, [name]);
   if (name === '' || same(name, 'dbo')) return { id: 1, name: 'dbo' };
   const [result] = await runtime.run(
@@ -214,11 +212,10 @@ export async function dropIndex(statement: Of<'dropIndex'>, line: number, runtim
       if (statement.ifExists) continue;
       throw sqlError(3701, ['index', [...path, name].join('.')], { state: 7 });
     }
-    if (index.constraintId !== null) {
+    if (index.constraintId !== null)
       throw sqlError(3723, [[...path, name].join('.'), index.primary ? 'PRIMARY' : 'UNIQUE'], {
         state: index.primary ? 4 : 5,
       });
-    }
     const table = draftOf(found);
     table.indexes = table.indexes.filter((candidate) => candidate.id !== index.id);
     await runtime.run([...dropIndexSql(table, index.id), saveTable(table)].join(';'), 'DROP INDEX');
@@ -230,9 +227,7 @@ export async function alterIndex(statement: Of<'alterIndex'>, line: number, runt
   const { name, path, action } = statement;
   const found = await findTableOr(path, sqlError(1088, [path.join('.')]), line, runtime);
   const index = found.indexes.find((candidate) => name === null || same(candidate.name, name));
-  if (name !== null && index === undefined) {
-    throw sqlError(7999, [name, path.at(-1) ?? '']);
-  }
+  if (name !== null && index === undefined) throw sqlError(7999, [name, path.at(-1) ?? '']);
   if (action === 'disable') throw notSupported('ALTER INDEX ... DISABLE', line);
 }
 
@@ -240,9 +235,7 @@ export async function truncate(statement: Of<'truncate'>, line: number, runtime:
   const { path } = statement;
   await refuseOther(path, 4708, line, runtime);
   const table = await findTableOr(path, sqlError(4701, [path.join('.')]), line, runtime);
-  if (table.referencedBy.some((reference) => reference.tableId !== table.id)) {
-    throw sqlError(4712, [path.join('.')]);
-  }
+  if (table.referencedBy.some((reference) => reference.tableId !== table.id)) throw sqlError(4712, [path.join('.')]);
   await runtime.run(`TRUNCATE ${table.physical} RESTART IDENTITY`, 'TRUNCATE TABLE');
 }
 
@@ -281,9 +274,7 @@ export async function selectInto(query: Query, into: Path, line: number, runtime
   let identity: string | null = null;
   const body: TableBody = { columns: [], constraints: [], indexes: [] };
   compiled.columns.forEach((column, index) => {
-    if (column.name === '') {
-      throw sqlError(1038, [], { line });
-    }
+    if (column.name === '') throw sqlError(1038, [], { line });
     const key = column.name.toLowerCase();
     if (seen.has(key)) throw sqlError(2705, [column.name, name], { line, scope: 'statement' });
     seen.add(key);
@@ -331,9 +322,7 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
       });
       continue;
     }
-    if (!readonly) {
-      throw sqlError(352, [parameter], { line });
-    }
+    if (!readonly) throw sqlError(352, [parameter], { line });
     if (definition.kind !== 'procedure') throw notSupported('table-valued parameters of functions', line);
     const plan = await runtime.compile((environment) =>
       planTableVariable(parameter, parseTableBodyText(body), 0, runtime, environment),

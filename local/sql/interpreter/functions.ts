@@ -7,6 +7,7 @@ import { pgType, quote } from '../emitter/typed';
 import { type TableDefinition } from '../catalog/definitions';
 import { notSupported, sqlError, undeclaredVariable } from '../errors';
 import {
+  binaryOf,
   type AssignOperator,
   type Expression,
   type ModuleDefinition,
@@ -108,10 +109,8 @@ function functionText(
   const assign = (variable: string, operator: AssignOperator, expression: Expression, line: number): string => {
     const type = types.get(variable);
     if (type === undefined) throw undeclaredVariable(variable, line);
-    if (operator === '=') return `${names.get(variable) ?? ''} := ${value(expression, type)};`;
-    const op = operator.slice(0, 1);
-    const binary =
-      op === '-' || op === '*' || op === '/' || op === '%' || op === '&' || op === '|' || op === '^' ? op : '+';
+    const binary = binaryOf(operator);
+    if (binary === null) return `${names.get(variable) ?? ''} := ${value(expression, type)};`;
     const current = bindExpression({ kind: 'variable', name: variable, line }, emptyScope(), environment);
     const computed = bindBinary(binary, current, bindExpression(expression, emptyScope(), environment), line);
     return `${names.get(variable) ?? ''} := ${fill(convert(computed, type, { line }))};`;

@@ -139,9 +139,7 @@ async function parameters(
       if (arg.name === null) throw sqlError(8144, [name], { procedure: name });
       throw sqlError(8145, [arg.name, name], { procedure: name });
     }
-    if (arg.output && !parameter.rowguid) {
-      throw sqlError(8162, [parameter.name], { procedure: name });
-    }
+    if (arg.output && !parameter.rowguid) throw sqlError(8162, [parameter.name], { procedure: name });
     if (given.has(parameter.name)) throw sqlError(8143, [parameter.name], { procedure: name });
     given.set(parameter.name, arg);
   });
@@ -169,9 +167,7 @@ async function parameterValue(
       throw sqlError(8114, [arg.type.name, parameter.type.name], { procedure });
     }
   }
-  if (parameter.computed === null) {
-    throw sqlError(201, [procedure, parameter.name], { procedure });
-  }
+  if (parameter.computed === null) throw sqlError(201, [procedure, parameter.name], { procedure });
   const [result] = await runtime.run(`SELECT ${parameter.computed.text}`);
   return result?.rows[0]?.[0] ?? null;
 }

@@ -88,9 +88,7 @@ async function executeSql(call: ProcedureCall): Promise<number> {
     const arg =
       rest.find((candidate) => candidate.name !== null && same(candidate.name, parameter.name)) ??
       (rest[index]?.name === null ? rest[index] : undefined);
-    if (arg === undefined) {
-      throw sqlError(8178, [declared, text, parameter.name]);
-    }
+    if (arg === undefined) throw sqlError(8178, [declared, text, parameter.name]);
     variables.set(parameter.name, { type, value: await convertValue(arg.value, arg.type, type, runtime) });
     if (arg.output && parameter.output) outputs.push({ arg, name: parameter.name });
   }
@@ -207,9 +205,8 @@ async function renameInTable(
     const enforced = table.checks.find((check) =>
       new RegExp(`\\b${old.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`, 'i').test(check.text),
     );
-    if (enforced !== undefined || (await boundBy(table, old, runtime)) !== null) {
+    if (enforced !== undefined || (await boundBy(table, old, runtime)) !== null)
       throw sqlError(15336, [full], { procedure: 'sp_rename' });
-    }
   }
   await runtime.run(statements.join(';'), 'sp_rename');
 }
@@ -232,9 +229,8 @@ async function helpText(call: ProcedureCall): Promise<number> {
   const { runtime } = call;
   const [name] = named(call, '@objname');
   const found = await runtime.find(parseNameText(name ?? '') ?? [''], call.line);
-  if (found === null || !('source' in found)) {
+  if (found === null || !('source' in found))
     throw sqlError(15009, [name ?? '', runtime.state.database.name], { procedure: 'sp_helptext' });
-  }
   runtime.state.sink.columns([{ name: 'Text', type: { name: 'nvarchar', length: 255 }, nullable: true }]);
   const lines = found.source.split(/(?<=\n)/);
   for (const line of lines) await runtime.state.sink.row([line]);

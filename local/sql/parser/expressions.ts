@@ -336,9 +336,8 @@ function parseComparison(cursor: Cursor, operand: Expression, line: number): Con
   }
   const negated = cursor.accept('NOT');
   if (cursor.accept('IN')) {
-    if (cursor.is('(', 'SELECT') || cursor.is('(', 'WITH') || cursor.is('(', '(', 'SELECT')) {
+    if (cursor.is('(', 'SELECT') || cursor.is('(', 'WITH') || cursor.is('(', '(', 'SELECT'))
       return { kind: 'inQuery', operand, query: parseSubquery(cursor), negated, line };
-    }
     return { kind: 'in', operand, list: cursor.parenthesized(() => parseExpression(cursor)), negated, line };
   }
   if (cursor.accept('BETWEEN')) {

@@ -220,19 +220,10 @@ function parseOptionList(cursor: Cursor, options: { ignoreDuplicates: boolean; d
     const value = cursor.next().upper;
     if (option === 'IGNORE_DUP_KEY') options.ignoreDuplicates = value === 'ON';
     if (option === 'DROP_EXISTING') options.dropExisting = value === 'ON';
-    if (cursor.is('(')) skipParentheses(cursor); // ONLINE = ON (WAIT_AT_LOW_PRIORITY (...))
+    if (cursor.is('(')) cursor.skipParentheses(); // ONLINE = ON (WAIT_AT_LOW_PRIORITY (...))
     cursor.acceptOne(['MINUTES']);
-    if (cursor.accept('ON', 'PARTITIONS')) skipParentheses(cursor);
+    if (cursor.accept('ON', 'PARTITIONS')) cursor.skipParentheses();
   });
-}
-
-function skipParentheses(cursor: Cursor): void {
-  let depth = 0;
-  do {
-    const token = cursor.next();
-    if (token.kind === 'end') cursor.fail(token);
-    if (token.kind === 'operator') depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
-  } while (depth > 0);
 }
 
 function parseInlineIndex(cursor: Cursor, column: string | null): IndexClause {
@@ -322,7 +313,7 @@ function parseAlterColumn(cursor: Cursor): AlterTableAction {
   const column = parseColumn(cursor, body, false);
   if (cursor.is('IDENTITY') || cursor.is('REFERENCES') || constraintStarts.some((word) => cursor.is(word)))
     cursor.fail();
-  if (cursor.accept('WITH')) skipParentheses(cursor);
+  if (cursor.accept('WITH')) cursor.skipParentheses();
   return { kind: 'alterColumn', column };
 }
 
@@ -337,7 +328,7 @@ function parseDrop(cursor: Cursor): AlterTableAction {
     else if (cursor.accept('CONSTRAINT')) into = constraints;
     if (cursor.accept('IF', 'EXISTS')) ifExists = true;
     into.push(cursor.name());
-    if (cursor.accept('WITH')) skipParentheses(cursor);
+    if (cursor.accept('WITH')) cursor.skipParentheses();
   } while (cursor.accept(','));
   return { kind: 'drop', columns, constraints, ifExists };
 }
