@@ -106,8 +106,8 @@ export const comparable = (value: Typed): string => value.trimmed ?? `rtrim(${va
 function collationFor(a: Typed, b: Typed, line: number): Collation {
   if (a.collation !== null && b.collation !== null && a.collation !== b.collation) {
     // An explicit COLLATE shows in the text; between two columns the conflict is an error.
-    const explicit = [a, b].find((side) => side.sql.includes(` COLLATE ${side.collation ?? ''})`));
-    if (explicit?.collation != null) return explicit.collation;
+    const [explicit, ...more] = [a, b].filter((side) => side.sql.includes(` COLLATE ${side.collation ?? ''})`));
+    if (explicit?.collation != null && more.length === 0) return explicit.collation;
     throw sqlError(468, [], { line });
   }
   return a.collation ?? b.collation ?? 'tsql.ci';
@@ -145,7 +145,10 @@ function like(operand: Typed, pattern: Typed, escape: Typed | null, line: number
     familyOf(pattern.type) === 'string' ? pattern.sql : convert(pattern, nvarchar('max'), { explicit: true, line });
   // Blanks at the end of a varchar do not count, at the end of the pattern they do.
   const subject =
-    isWide(operand.type) || isWide(pattern.type) || pattern.constant?.endsWith(' ') === true
+    familyOf(operand.type) !== 'string' ||
+    isWide(operand.type) ||
+    isWide(pattern.type) ||
+    pattern.constant?.endsWith(' ') === true
       ? text
       : comparable(operand);
   const caseSensitive = operand.collation === 'tsql.cs' || operand.collation === '"C"';

@@ -1,4 +1,4 @@
-import { notSupported, type SqlError, sqlError } from '../errors';
+import { notSupported, SqlError, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { datePart, takesDatePart } from '../emitter/date-functions';
 import { value } from '../emitter/built-in';
@@ -270,6 +270,8 @@ function bindDateArithmetic(operator: BinaryOperator, a: Typed, b: Typed, common
   }
   if (operator !== '+' && operator !== '-')
     throw invalidOperand(familyOf(a.type) === 'temporal' ? a : b, operatorNames[operator], line);
+  const modern = [a, b].some(({ type }) => familyOf(type) === 'temporal' && !/^(small)?datetime$/.test(type.name));
+  if (modern) throw incompatible(operator, a, b, line);
   const left = convert(a, datetime, { explicit: true });
   const right = convert(b, datetime, { explicit: true });
   const sql = `tsql.round_datetime(${left} ${operator} (${right} - '1900-01-01'::timestamp))`;
@@ -288,8 +290,13 @@ function bindCase(whens: { when: string; then: Typed }[], otherwise: Typed | nul
 }
 
 function bindCast(expression: Extract<Expression, { kind: 'cast' }>, operand: Typed, environment: Environment): Typed {
-  const type = resolveType(environment, expression.type);
   const { style, line } = expression;
+  let type;
+  try {
+    type = resolveType(environment, expression.type);
+  } catch (error) {
+    throw error instanceof SqlError && error.number === 2715 ? sqlError(243, [expression.type.name], { line }) : error;
+  }
   let styleText: string | undefined;
   if (style !== null) {
     if (style.kind === 'literal') styleText = style.text;

@@ -134,6 +134,7 @@ function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key'
 
 function addForeignKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'foreign' }>, check: boolean): void {
   const { table, environment } = plan;
+  if (table.temporary) return; // SQL Server skips them, too
   const { line } = clause;
   const id = plan.nextId();
   const own = same(clause.references.at(-1) ?? '', table.name) && same(clause.references.at(-2) ?? 'dbo', table.schema);

@@ -11,6 +11,7 @@ export function parseCreate(cursor: Cursor): StatementBody {
   const module = parseModule(cursor, orAlter ? 'createOrAlter' : 'create');
   if (module !== null) return module;
   if (orAlter) cursor.fail();
+  if (cursor.is('OR')) cursor.fail(cursor.peek(1));
   if (cursor.accept('TABLE')) {
     const path = cursor.path();
     if (cursor.is('AS')) cursor.unsupported('CREATE TABLE AS (graph tables, file tables, CTAS)');
@@ -40,9 +41,20 @@ export function parseCreate(cursor: Cursor): StatementBody {
     skipToStatementEnd(cursor);
     return { kind: 'nothing', what: 'CREATE STATISTICS' };
   }
-  return cursor.unsupported(
-    `CREATE ${cursor.peek().text.toUpperCase()}${cursor.peek(1).kind === 'word' ? ` ${cursor.peek(1).upper}` : ''}`,
-  );
+  return unknownKind(cursor, 'CREATE');
+}
+
+/** What SQL Server can create and the stand-in cannot, by its first word. */
+const otherKinds = new Set(
+  `AGGREGATE APPLICATION ASSEMBLY ASYMMETRIC AUTHORIZATION AVAILABILITY BROKER CERTIFICATE COLUMNSTORE CONTRACT CREDENTIAL CRYPTOGRAPHIC DATABASE DEFAULT
+  ENDPOINT EVENT EXTERNAL FULLTEXT LOGIN MASTER MESSAGE PARTITION PRIMARY QUEUE REMOTE RESOURCE ROUTE RULE SEARCH SECURITY SELECTIVE SERVER SERVICE
+  SIGNATURE SPATIAL SYMMETRIC WORKLOAD XML INDEX USER ROLE TYPE`.split(/\s+/),
+);
+
+function unknownKind(cursor: Cursor, verb: string): never {
+  const { upper, text, line } = cursor.peek();
+  if (!otherKinds.has(upper)) throw sqlError(343, [text], { line });
+  return cursor.unsupported(`${verb} ${upper}${cursor.peek(1).kind === 'word' ? ` ${cursor.peek(1).upper}` : ''}`);
 }
 
 function parseCreateIndex(cursor: Cursor): StatementBody {
@@ -174,9 +186,7 @@ export function parseAlter(cursor: Cursor): StatementBody {
     return { kind: 'nothing', what: 'ALTER DATABASE SCOPED CONFIGURATION' };
   }
   if (cursor.is('DATABASE', 'CURRENT', 'SET') || cursor.peek(2).upper === 'SET') return parseAlterDatabaseSet(cursor);
-  return cursor.unsupported(
-    `ALTER ${cursor.peek().upper}${cursor.peek(1).kind === 'word' ? ` ${cursor.peek(1).upper}` : ''}`,
-  );
+  return unknownKind(cursor, 'ALTER');
 }
 
 function skipToStatementEndExceptSet(cursor: Cursor): void {
@@ -254,7 +264,7 @@ export function parseDrop(cursor: Cursor): StatementBody {
     if (what === 'trigger' && cursor.is('ON')) cursor.unsupported('DDL and logon triggers');
     return { kind: 'drop', what, paths, ifExists };
   }
-  return cursor.unsupported(`DROP ${cursor.peek().upper}`);
+  return unknownKind(cursor, 'DROP');
 }
 
 function skipOption(cursor: Cursor): void {

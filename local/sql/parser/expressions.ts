@@ -77,8 +77,8 @@ function parsePrimary(cursor: Cursor): Expression {
       return { kind: 'literal', type: token.kind, text: token.text, line };
     case 'variable':
       cursor.next();
-      if (cursor.is('.') && cursor.peek(1).kind === 'word')
-        cursor.unsupported('methods of a variable (xml, spatial types)');
+      if (cursor.is('.') && cursor.peek(2).upper !== '(') throw sqlError(137, [token.text], { line });
+      if (cursor.is('.')) cursor.unsupported('methods of a variable (xml, spatial types)');
       return { kind: 'variable', name: token.text, line };
     case 'operator':
       if (cursor.accept('(')) return parseParenthesis(cursor, line);
@@ -353,7 +353,7 @@ function parseComparison(cursor: Cursor, operand: Expression, line: number): Con
   if (negated) cursor.fail();
   const token = comparisons.find((candidate) => cursor.accept(candidate));
   if (token === undefined) {
-    if (cursor.peek().kind === 'operator' && !cursor.is(')') && !cursor.is(';')) cursor.fail();
+    if (cursor.peek().kind === 'operator' && ![')', ';', ','].includes(cursor.peek().upper)) cursor.fail();
     const at = cursor.peek().kind === 'end' ? cursor.peek(-1) : cursor.peek();
     throw sqlError(4145, [at.text], { line: at.line });
   }

@@ -25,6 +25,16 @@ export function parseTableBody(cursor: Cursor): TableBody {
   return body;
 }
 
+/** The body of a table variable: its constraints have no names, and reference nothing. */
+export function parseVariableBody(cursor: Cursor): TableBody {
+  const body = parseTableBody(cursor);
+  for (const { name, kind, line } of body.constraints) {
+    if (name !== null) throw sqlError(156, ['CONSTRAINT'], { line });
+    if (kind === 'foreign') throw sqlError(156, ['REFERENCES'], { line });
+  }
+  return body;
+}
+
 const constraintStarts = ['CONSTRAINT', 'PRIMARY', 'UNIQUE', 'FOREIGN', 'CHECK', 'DEFAULT'];
 
 export function parseTableElement(cursor: Cursor, body: TableBody): void {
@@ -51,16 +61,16 @@ export function parseColumn(cursor: Cursor, body: TableBody, constraints = true)
     collation: null,
     line,
   };
-  // `timestamp` alone is a column of that type and name
-  column.name =
-    cursor.is('TIMESTAMP') && [',', ')'].includes(cursor.peek(1).upper) ? cursor.peek().text : cursor.name();
+  column.name = cursor.name();
   if (cursor.accept('AS')) {
     const { start } = cursor.peek();
     const expression = parseExpression(cursor);
     column.computed = { expression, text: cursor.textFrom(start), persisted: false };
-  } else {
-    column.type = parseType(cursor);
-  }
+  } else if (cursor.is(',') || cursor.is(')') || cursor.is(';') || cursor.peek().kind === 'end') {
+    if (!constraints) cursor.fail();
+    if (column.name.toUpperCase() !== 'TIMESTAMP') throw sqlError(173, [column.name], { line });
+    column.type = { name: 'binary', schema: null, type: { name: 'binary', length: 8 }, rowversion: true, line };
+  } else column.type = parseType(cursor);
   const ends = (): boolean =>
     !constraints && ['IDENTITY', 'REFERENCES', ...constraintStarts].includes(cursor.peek().upper);
   while (!ends() && parseColumnOption(cursor, column, body));
@@ -262,12 +272,14 @@ export function parseAlterTable(cursor: Cursor): AlterTableAction {
   if (cursor.accept('ADD')) {
     const body: TableBody = { columns: [], constraints: [], indexes: [] };
     do {
-      cursor.accept('ADD');
       parseTableElement(cursor, body);
     } while (cursor.accept(','));
     return { kind: 'add', body, check: !noCheck };
   }
-  if (cursor.accept('ALTER', 'COLUMN')) return parseAlterColumn(cursor);
+  if (cursor.accept('ALTER')) {
+    cursor.expect('COLUMN');
+    return parseAlterColumn(cursor);
+  }
   if (cursor.accept('DROP')) return parseDrop(cursor);
   if (cursor.is('CHECK') || cursor.is('NOCHECK')) {
     const enabled = cursor.next().upper === 'CHECK';
