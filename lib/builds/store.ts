@@ -1,13 +1,8 @@
 import { z } from 'zod';
 import { type BlobStore } from '../platform/blobs';
-import {
-  badContinuation,
-  type DocumentPage,
-  type DocumentStore,
-  type Query,
-  type Versioned,
-} from '../platform/documents';
+import { type DocumentPage, type DocumentStore, type Query, type Versioned } from '../platform/documents';
 import { AppError } from '../platform/errors';
+import { newestFirst } from '../platform/newest-first';
 import { buildNotFound, tooManyWriters } from './errors';
 import { type BuildState, type OutcomeStatus } from './model';
 import {
@@ -33,6 +28,10 @@ export interface BuildStore {
   find(buildId: string): Promise<Build | null>;
   /** Reads, changes and writes until nobody else wrote in between. `change` may run several times; null leaves it as it is. */
   update(buildId: string, change: (build: Build) => Build | null): Promise<Build>;
+  /** Builds that have not ended and have this cluster, some of them when there are many. */
+  usingCluster(clusterId: string): Promise<string[]>;
+  /** Tells a build that another one waits for lanes that it holds. */
+  wantLanes(buildId: string): Promise<void>;
   list(options: {
     states: readonly BuildState[];
     pageSize: number;
@@ -92,23 +91,9 @@ export interface OutcomeStore {
   markSuperseded(outcome: Outcome, attempt: number): Promise<void>;
 }
 
-/** Where a page of builds ended. */
-const placeSchema = z.object({ createdAt: z.string(), id: z.string() });
-
-function placeOf({ createdAt, id }: Build): z.infer<typeof placeSchema> {
-  return { createdAt, id };
-}
-
-function readPlace(continuation: string): z.infer<typeof placeSchema> {
-  try {
-    return placeSchema.parse(JSON.parse(continuation));
-  } catch (cause) {
-    throw badContinuation(cause);
-  }
-}
-
 const writeAttempts = 20;
 const pageSize = 500;
+const referencesShown = 100;
 
 export function outcomeId(targetId: string, attempt: number): string {
   return `${targetId}.${attempt}`;
@@ -150,30 +135,28 @@ export function createBuildStore(documents: DocumentStore, blobs: BlobStore): Bu
       }
       throw tooManyWriters(`Build "${buildId}"`);
     },
-    async list({ states, pageSize: limit, continuation }) {
-      // Pages continue after the last build that was shown, by its place in the order. The service's own tokens do not
-      // reach over partitions where results are sorted.
-      const after = continuation === null ? null : readPlace(continuation);
-      const conditions = [
-        "c.kind = 'build'",
-        ...(states.length === 0 ? [] : ['ARRAY_CONTAINS(@states, c.state)']),
-        ...(after === null ? [] : ['(c.createdAt < @at OR (c.createdAt = @at AND c.id < @id))']),
-      ];
+    async usingCluster(clusterId) {
       const page = await documents.query(
         {
-          text: `SELECT TOP ${limit} * FROM c WHERE ${conditions.join(' AND ')} ORDER BY c.createdAt DESC, c.id DESC`,
-          parameters: {
-            ...(states.length === 0 ? {} : { states: [...states] }),
-            ...(after === null ? {} : { at: after.createdAt, id: after.id }),
-          },
+          text: `SELECT TOP ${referencesShown} c.buildId FROM c
+            WHERE c.kind = 'build' AND c.cluster = @clusterId AND IS_NULL(c.finishedAt)`,
+          parameters: { clusterId },
         },
-        buildSchema,
-        { pageSize: limit },
+        z.object({ buildId: z.string() }),
+        { pageSize: referencesShown },
       );
-      const last = page.items.at(-1);
-      const isFull = page.items.length === limit && last !== undefined;
-      return { items: page.items, continuation: isFull ? JSON.stringify(placeOf(last)) : null };
+      return page.items.map(({ buildId }) => buildId);
     },
+    async wantLanes(buildId) {
+      await documents.patch(buildId, buildId, { lanesWanted: true });
+    },
+    list: ({ states, pageSize: limit, continuation }) =>
+      newestFirst(documents, buildSchema, {
+        conditions: ["c.kind = 'build'", ...(states.length === 0 ? [] : ['ARRAY_CONTAINS(@states, c.state)'])],
+        parameters: states.length === 0 ? {} : { states: [...states] },
+        pageSize: limit,
+        continuation,
+      }),
 
     readProgress: (buildId) => documents.read(buildId, 'progress', progressSchema),
     createProgress: (progress) => documents.create(progress.buildId, progress),
