@@ -1,4 +1,4 @@
-import { firstColumn, mentions } from '../parser/walk';
+import { columnNames, firstColumn, mentions } from '../parser/walk';
 import { bindCondition, bindExpression } from '../binder/environment';
 import { emptyScope, same } from '../binder/scope';
 import { convertForColumn } from '../emitter/convert';
@@ -78,10 +78,14 @@ function addCheck(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'ch
     clause.column === null ? undefined : table.columns.find((candidate) => same(candidate.name, clause.column ?? ''));
   if (column !== undefined && isNew(plan) && firstColumn(clause.condition, (used) => !same(used, column.name)) !== null)
     throw sqlError(8141, [column.name, table.name], { line: clause.line, followedBy: couldNotCreate });
-  const name = clause.name ?? systemName('CK', column === undefined ? [table.name] : [table.name, column.name], id);
+  // A condition over one column is that column's, wherever it was written.
+  const [only, ...others] = columnNames(clause.condition);
+  const subject =
+    column ?? (others.length > 0 ? undefined : table.columns.find((candidate) => same(candidate.name, only ?? '')));
+  const name = clause.name ?? systemName('CK', subject === undefined ? [table.name] : [table.name, subject.name], id);
   const info = {
     text: clause.text,
-    columnId: column?.id ?? null,
+    columnId: subject?.id ?? null,
     disabled: false,
     notTrusted: !check,
     systemNamed: clause.name === null,
