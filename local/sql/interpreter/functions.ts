@@ -73,8 +73,22 @@ export async function compileFunction(id: number, runtime: Runtime): Promise<voi
   // Known before it exists: a function may call itself.
   remember();
   try {
+    /** Its own call would empty the tables that it is filling. */
+    const callable =
+      (environment: Environment): Environment['compiledFunction'] =>
+      (other) => {
+        if (other === id && tables.size > 0) throw notSupported('functions with table variables that call themselves');
+        return environment.compiledFunction(other);
+      };
     const sql = await runtime.compile((environment) =>
-      functionText(name, syntax, parameters, result, { ...environment, tables }, runtime),
+      functionText(
+        name,
+        syntax,
+        parameters,
+        result,
+        { ...environment, tables, compiledFunction: callable(environment) },
+        runtime,
+      ),
     );
     await runtime.run([...create, sql].join(';'), 'CREATE FUNCTION');
   } catch (error) {

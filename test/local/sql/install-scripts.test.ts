@@ -74,6 +74,13 @@ describe('functions of several statements', () => {
     expect(await client.rows('SELECT Id FROM dbo.Below(1) ORDER BY Id')).toEqual([[1], [2], [3]]);
   });
 
+  test('do not call themselves', async () => {
+    await client.rows(
+      'CREATE FUNCTION dbo.Own (@n int) RETURNS @r TABLE (V int) AS BEGIN IF @n > 0 INSERT @r SELECT V + 1 FROM dbo.Own(@n - 1); RETURN END',
+    );
+    expect(await client.fails('SELECT * FROM dbo.Own(2)')).toEqual([49999]);
+  });
+
   test('scalar ones may use table variables, and may not call procedures', async () => {
     await client.rows(
       'CREATE FUNCTION dbo.Total (@n int) RETURNS int AS BEGIN DECLARE @t TABLE (a int); INSERT @t VALUES (@n), (@n * 2); RETURN (SELECT SUM(a) FROM @t) END',
