@@ -39,7 +39,7 @@ async function main(): Promise<void> {
 async function bench(options: BenchOptions, folder: string): Promise<Verdict[]> {
   if (options.counters) return benchCounters(options, folder, say);
   const databases = options['real-fleet'];
-  if (databases !== undefined) return benchRealFleet(databases, folder, say);
+  if (databases !== undefined) return benchRealFleet({ ...options, databases }, folder, say);
   const { only } = options;
   return [
     ...(only === 'database-runs' ? [] : await benchScale(options, say)),

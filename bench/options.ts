@@ -19,6 +19,9 @@ export const benchOptionsSchema = z.strictObject({
   counters: z.boolean().default(false),
   /** One build of so many databases on the embedded cloud, watched. */
   'real-fleet': count.optional(),
+  /** Logical servers of the real fleet, and scripts of its package. */
+  servers: count.default(4),
+  scripts: z.coerce.number().int().min(3).default(3),
   /** Databases of the builds whose counters are read. */
   fleets: sizes.default([20, 100, 400]),
   /** Simulated targets: for growth, and for memory. */
@@ -43,6 +46,7 @@ Without options: timings as ratios, memory, growth. Exit code 1 where a budget d
   --counters          exact counters of real builds on the embedded cloud, against the budgets
   --fleets 20,100,400   databases of these builds
   --real-fleet 2000   one build of so many databases on the embedded cloud: memory over time, rate, history
+  --servers 4 --scripts 3   logical servers of that fleet, scripts of its package
   --targets 100,1000,10000   simulated targets, for growth and memory
   --only scale        or database-runs: one of the two parts that run without options
   --pairs 7           pairs of runs per comparison

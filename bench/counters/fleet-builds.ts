@@ -5,13 +5,12 @@ import { orchestrationId } from '../../lib/builds/orchestrators/build';
 import { type Endpoints } from '../../local/launcher/endpoints';
 import { type CloudCounters, cloudCountersSchema, type Traffic, trafficOf } from './traffic';
 
-const batchesPerDatabase = 4;
 const lookEveryMs = 250;
 /** Settlements, events and checkpoints trail behind the end of a build. */
 const quietMs = 1_500;
 
 /** Real builds over HTTP on an embedded cloud, and what they made it count. */
-export function createFleetBuilds(endpoints: Endpoints) {
+export function createFleetBuilds(endpoints: Endpoints, scripts = 3) {
   const api = createApiClient(endpoints.http);
   const targets = endpoints.sql.flatMap(({ server, databases }) => databases.map((name) => `${server}:${name}`));
 
@@ -38,7 +37,7 @@ export function createFleetBuilds(endpoints: Endpoints) {
       await fetch(`${endpoints.control.url}/counters`, { method: 'DELETE' });
       // Neighbours in the list are of different servers, so that every size loads all of them.
       const chosen = interleaved(targets, endpoints.sql.length).slice(0, databases);
-      const { id } = await api.startBuild(packageFor(databases), `${chosen.join('\n')}\n`, {
+      const { id } = await api.startBuild(packageFor(databases, scripts), `${chosen.join('\n')}\n`, {
         name: `bench-${databases}`,
       });
       for (;;) {
@@ -60,20 +59,21 @@ export function createFleetBuilds(endpoints: Endpoints) {
       return trafficOf(await quietCounters(), {
         instanceId: orchestrationId(build.id, build.run),
         targets: build.targets.count,
-        batchesPerDatabase,
+        batchesPerDatabase: scripts + 1,
       });
     },
   };
 }
 
-/** Three scripts with four batches. The names make them new: a folder's scripts run once per database. */
-function packageFor(databases: number): UploadedFile[] {
+/** Three scripts or more, the first with two batches. The names make them new: a folder's scripts run once per database. */
+function packageFor(databases: number, scripts: number): UploadedFile[] {
   const table = `dbo.Bench${databases}`;
   const texts = [
     `CREATE TABLE ${table} (Id int NOT NULL PRIMARY KEY, Name nvarchar(50) NOT NULL);\nGO\n` +
       `CREATE INDEX IX_Bench${databases}_Name ON ${table} (Name);\nGO\n`,
     `INSERT INTO ${table} (Id, Name) VALUES (1, N'one'), (2, N'two');\n`,
     `UPDATE ${table} SET Name = N'three' WHERE Id = 2;\n`,
+    ...Array.from({ length: scripts - 3 }, (_, index) => `ALTER TABLE ${table} ADD Column${index} int NULL;\n`),
   ];
   return texts.map((text, index) => ({ name: `bench-${databases}-${index + 1}.sql`, bytes: text }));
 }

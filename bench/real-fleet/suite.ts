@@ -6,7 +6,6 @@ import { createFleetBuilds } from '../counters/fleet-builds';
 import { judgeTraffic } from '../counters/verdicts';
 import { rounded, table, thousands, type Verdict } from '../report';
 
-const servers = 4;
 /** The build that the large one is compared with. */
 const smallFleet = 100;
 const samples = 10;
@@ -22,7 +21,7 @@ interface Sample {
  * SQL wire and T-SQL engine; PostgreSQL is outside of it.
  */
 export async function benchRealFleet(
-  databases: number,
+  { databases, servers, scripts }: { databases: number; servers: number; scripts: number },
   folder: string,
   say: (text: string) => void,
 ): Promise<Verdict[]> {
@@ -37,7 +36,7 @@ export async function benchRealFleet(
   );
   try {
     say(`Ready after ${rounded(cloud.startMs / 1_000, 1)} s.`);
-    const builds = createFleetBuilds(cloud.endpoints);
+    const builds = createFleetBuilds(cloud.endpoints, scripts);
     const pid = cloud.process.pid ?? 0;
     const small = await buildAndWatch(builds, Math.min(smallFleet, databases), pid);
     const large = await buildAndWatch(builds, databases, pid);

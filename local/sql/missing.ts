@@ -5,7 +5,7 @@
 const names = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
 
 export const missingProcedures = names(
-  `sp_help sp_helpindex sp_helpconstraint sp_helpdb sp_helpuser sp_helprole sp_helprolemember sp_helpfile sp_helptrigger sp_columns sp_tables
+  `sp_help sp_helpconstraint sp_helpdb sp_helpuser sp_helprole sp_helprolemember sp_helpfile sp_helptrigger sp_columns sp_tables
   sp_pkeys sp_fkeys sp_statistics sp_stored_procedures sp_sproc_columns sp_databases sp_server_info sp_special_columns sp_table_privileges
   sp_who sp_who2 sp_lock sp_depends sp_spaceused sp_configure sp_dboption sp_dbcmptlevel sp_addlogin sp_droplogin sp_grantlogin sp_revokelogin
   sp_changeobjectowner sp_changedbowner sp_bindefault sp_unbindefault sp_bindrule sp_unbindrule sp_settriggerorder sp_addmessage sp_dropmessage

@@ -157,9 +157,8 @@ async function authenticate(
     return refused(40_532, `Cannot open server "${firstLabel(wanted)}" requested by the login. The login failed.`);
   }
   const known = options.logins.find((each) => each.user.toLowerCase() === user.toLowerCase());
-  if (known === undefined || known.password !== login.password) {
+  if (known === undefined || known.password !== login.password)
     return refused(18_456, `Login failed for user '${login.user}'.`);
-  }
   return { ok: true, user: known.user };
 }
 

@@ -25,34 +25,14 @@ import {
 
 type Call = Extract<Expression, { kind: 'call' }>;
 
-const aggregates = new Set([
-  'COUNT',
-  'COUNT_BIG',
-  'SUM',
-  'AVG',
-  'MIN',
-  'MAX',
-  'STRING_AGG',
-  'STDEV',
-  'STDEVP',
-  'VAR',
-  'VARP',
-  'CHECKSUM_AGG',
-  'GROUPING',
-  'APPROX_COUNT_DISTINCT',
-]);
-const rankings = new Set([
-  'ROW_NUMBER',
-  'RANK',
-  'DENSE_RANK',
-  'NTILE',
-  'LAG',
-  'LEAD',
-  'FIRST_VALUE',
-  'LAST_VALUE',
-  'PERCENT_RANK',
-  'CUME_DIST',
-]);
+const aggregates = new Set(
+  `COUNT COUNT_BIG SUM AVG MIN MAX STRING_AGG STDEV STDEVP VAR VARP CHECKSUM_AGG GROUPING APPROX_COUNT_DISTINCT`.split(
+    /\s+/,
+  ),
+);
+const rankings = new Set(
+  `ROW_NUMBER RANK DENSE_RANK NTILE LAG LEAD FIRST_VALUE LAST_VALUE PERCENT_RANK CUME_DIST`.split(' '),
+);
 
 export const isAggregate = (upper: string, call: Call): boolean =>
   aggregates.has(upper) || rankings.has(upper) || (call.star && call.path.length === 1);
@@ -109,6 +89,7 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
   if (call.distinct && arg !== undefined && isLarge(arg.type))
     throw sqlError(8117, [typeName(arg.type), name.toLowerCase()], { line });
   if (name === 'COUNT' || name === 'COUNT_BIG') {
+    if (!call.star && call.args.length !== 1) throw sqlError(174, [name.toLowerCase(), 1], { line });
     const what = call.star
       ? '*'
       : distinct + (arg === undefined ? '*' : arg.isNull === true ? 'NULL' : comparableForGrouping(arg));

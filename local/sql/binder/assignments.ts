@@ -3,7 +3,7 @@ import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
 import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
 import { sqlError } from '../errors';
-import { type Assignment, type Expression } from '../parser/ast';
+import { binaryOf, type Assignment, type Expression } from '../parser/ast';
 import { containsAggregate } from './aggregates';
 import { checkWritable, columnNamed, defaultOf, fullName, nullValue, rowversionValue } from './change';
 import { bindExpression, type Environment } from './environment';
@@ -33,22 +33,11 @@ export function bindAssignments(
       if (containsAggregate(expression)) throw sqlError(157, [], { line });
       typed = bindExpression(expression, scope, environment);
     }
-    if (operator !== '=') {
+    const binary = binaryOf(operator);
+    if (binary !== null) {
       const current: Expression =
         column === null ? { kind: 'variable', name: variable ?? '', line } : { kind: 'column', path: path ?? [], line };
-      const op = operator.slice(0, 1);
-      if (
-        op === '+' ||
-        op === '-' ||
-        op === '*' ||
-        op === '/' ||
-        op === '%' ||
-        op === '&' ||
-        op === '|' ||
-        op === '^'
-      ) {
-        typed = bindBinary(op, bindExpression(current, scope, environment), typed, line);
-      }
+      typed = bindBinary(binary, bindExpression(current, scope, environment), typed, line);
     }
     if (column !== null) {
       checkWritable(column, line);

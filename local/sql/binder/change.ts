@@ -38,15 +38,12 @@ export const fullName = (table: TableDefinition, environment: Environment): stri
 export function findTable(path: Path, line: number, environment: Environment): TableDefinition {
   const pseudo = path.length === 1 ? environment.tables.get(path[0]?.toLowerCase() ?? '') : undefined;
   if (pseudo !== undefined) {
-    if (pseudo.readOnly === true) {
-      throw sqlError(10700, [pseudo.name], { line });
-    }
+    if (pseudo.readOnly === true) throw sqlError(10700, [pseudo.name], { line });
     if (path[0]?.startsWith('@') === true) return pseudo;
     throw sqlError(286, [], { line });
   }
-  if (path[0]?.startsWith('@') === true) {
-    throw sqlError(1087, [path[0]], { line });
-  }
+  if (path[0]?.startsWith('@') === true) throw sqlError(1087, [path[0]], { line });
+  if (['sys', 'information_schema'].includes(path.at(-2)?.toLowerCase() ?? '')) throw sqlError(259, [], { line });
   const object = environment.find(path, line);
   if (object?.kind === 'table') return object;
   throw invalidObject(path.join('.'), line);
@@ -59,9 +56,7 @@ export function columnNamed(table: TableDefinition, name: string, line: number):
 }
 
 export function checkWritable(column: ColumnDefinition, line: number): void {
-  if (column.computed !== null) {
-    throw sqlError(271, [column.name], { line });
-  }
+  if (column.computed !== null) throw sqlError(271, [column.name], { line });
   if (column.rowversion) throw sqlError(272, [], { line });
 }
 

@@ -4,7 +4,7 @@ import { hole } from '../emitter/holes';
 import { plain, quote, type Collation, type Typed } from '../emitter/typed';
 import { type CompareOperator, type Condition, type Expression } from '../parser/ast';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
-import { type Scope } from './scope';
+import { same, type Scope } from './scope';
 import { checkImplicit, commonType, familyOf, isLarge, isWide, nvarchar, typeName } from './types';
 
 /** PostgreSQL text of a search condition. */
@@ -53,6 +53,8 @@ export function conditionBinder(condition: Condition, scope: Scope, environment:
     case 'exists':
       return `EXISTS (${bindQuery(condition.query, scope, environment, { exists: true }).sql})`;
     case 'updated':
+      if (environment.tables.get('inserted')?.columns.some((column) => same(column.name, condition.column)) === false)
+        throw sqlError(207, [condition.column], { line });
       return hole(`updated:${condition.column}`);
   }
 }
@@ -104,8 +106,8 @@ export const comparable = (value: Typed): string => value.trimmed ?? `rtrim(${va
 function collationFor(a: Typed, b: Typed, line: number): Collation {
   if (a.collation !== null && b.collation !== null && a.collation !== b.collation) {
     // An explicit COLLATE shows in the text; between two columns the conflict is an error.
-    const explicit = [a, b].find((side) => side.sql.includes(` COLLATE ${side.collation ?? ''})`));
-    if (explicit?.collation != null) return explicit.collation;
+    const [explicit, ...more] = [a, b].filter((side) => side.sql.includes(` COLLATE ${side.collation ?? ''})`));
+    if (explicit?.collation != null && more.length === 0) return explicit.collation;
     throw sqlError(468, [], { line });
   }
   return a.collation ?? b.collation ?? 'tsql.ci';
@@ -121,18 +123,15 @@ function quantified(
 ): [string, string] {
   const bound = bindQuery(query, scope, environment);
   const [column, ...more] = bound.columns;
-  if (column === undefined || more.length > 0) {
-    throw sqlError(116, [], { line });
-  }
+  if (column === undefined || more.length > 0) throw sqlError(116, [], { line });
   const alias = environment.aliases.next();
   const inner: Typed = { ...column, sql: `${alias}.o1`, trimmed: undefined };
   const from = `FROM (${bound.sql}) AS ${alias}`;
-  if (familyOf(operand.type) === 'string' && familyOf(column.type) === 'string') {
+  if (familyOf(operand.type) === 'string' && familyOf(column.type) === 'string')
     return [
       `${comparable(operand)} COLLATE ${collationFor(operand, column, line)}`,
       `(SELECT ${comparable(inner)} ${from})`,
     ];
-  }
   const common = commonType(operand.type, column.type);
   return [convert(operand, common, { line }), `(SELECT ${convert(inner, common, { line })} ${from})`];
 }
@@ -146,7 +145,10 @@ function like(operand: Typed, pattern: Typed, escape: Typed | null, line: number
     familyOf(pattern.type) === 'string' ? pattern.sql : convert(pattern, nvarchar('max'), { explicit: true, line });
   // Blanks at the end of a varchar do not count, at the end of the pattern they do.
   const subject =
-    isWide(operand.type) || isWide(pattern.type) || pattern.constant?.endsWith(' ') === true
+    familyOf(operand.type) !== 'string' ||
+    isWide(operand.type) ||
+    isWide(pattern.type) ||
+    pattern.constant?.endsWith(' ') === true
       ? text
       : comparable(operand);
   const caseSensitive = operand.collation === 'tsql.cs' || operand.collation === '"C"';

@@ -1,7 +1,7 @@
-import { notSupported, type SqlError, sqlError } from '../errors';
+import { notSupported, SqlError, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { datePart, takesDatePart } from '../emitter/date-functions';
-import { argument, value } from '../emitter/built-in';
+import { value } from '../emitter/built-in';
 import { emitBuiltIn, globalVariables, unified } from '../emitter/functions';
 import { hole } from '../emitter/holes';
 import { checkCollation, collationOf, literal, pgType, quote, type Typed } from '../emitter/typed';
@@ -263,16 +263,15 @@ function bindBits(operator: '&' | '|' | '^', a: Typed, b: Typed, line: number): 
 function bindDateArithmetic(operator: BinaryOperator, a: Typed, b: Typed, common: Typed['type'], line: number): Typed {
   if (common.name !== 'datetime' && common.name !== 'smalldatetime') {
     const [temporal, other] = familyOf(a.type) === 'temporal' ? [a, b] : [b, a];
-    if (isNumeric(other.type)) {
-      throw sqlError(206, [typeName(temporal.type), typeName(other.type)], { line });
-    }
-    if (familyOf(other.type) === 'string' || other.type.name !== temporal.type.name) {
+    if (isNumeric(other.type)) throw sqlError(206, [typeName(temporal.type), typeName(other.type)], { line });
+    if (familyOf(other.type) === 'string' || other.type.name !== temporal.type.name)
       throw incompatible(operator, a, b, line);
-    }
     throw invalidOperand(temporal, operatorNames[operator], line);
   }
   if (operator !== '+' && operator !== '-')
     throw invalidOperand(familyOf(a.type) === 'temporal' ? a : b, operatorNames[operator], line);
+  const modern = [a, b].some(({ type }) => familyOf(type) === 'temporal' && !/^(small)?datetime$/.test(type.name));
+  if (modern) throw incompatible(operator, a, b, line);
   const left = convert(a, datetime, { explicit: true });
   const right = convert(b, datetime, { explicit: true });
   const sql = `tsql.round_datetime(${left} ${operator} (${right} - '1900-01-01'::timestamp))`;
@@ -281,9 +280,7 @@ function bindDateArithmetic(operator: BinaryOperator, a: Typed, b: Typed, common
 
 function bindCase(whens: { when: string; then: Typed }[], otherwise: Typed | null, line: number): Typed {
   const results = [...whens.map(({ then }) => then), otherwise ?? { ...value('NULL', int), isNull: true }];
-  if (results.every((result) => result.isNull === true)) {
-    throw sqlError(8133, [], { line });
-  }
+  if (results.every((result) => result.isNull === true)) throw sqlError(8133, [], { line });
   return unified(
     results,
     (sqls) =>
@@ -293,8 +290,13 @@ function bindCase(whens: { when: string; then: Typed }[], otherwise: Typed | nul
 }
 
 function bindCast(expression: Extract<Expression, { kind: 'cast' }>, operand: Typed, environment: Environment): Typed {
-  const type = resolveType(environment, expression.type);
   const { style, line } = expression;
+  let type;
+  try {
+    type = resolveType(environment, expression.type);
+  } catch (error) {
+    throw error instanceof SqlError && error.number === 2715 ? sqlError(243, [expression.type.name], { line }) : error;
+  }
   let styleText: string | undefined;
   if (style !== null) {
     if (style.kind === 'literal') styleText = style.text;
@@ -344,9 +346,7 @@ function bindUserFunction(
 ): Typed {
   const { path, line } = expression;
   const found = environment.find(path, line);
-  if (found?.kind !== 'scalarFunction') {
-    throw sqlError(4121, [path[0] ?? '', path.join('.')], { line });
-  }
+  if (found?.kind !== 'scalarFunction') throw sqlError(4121, [path[0] ?? '', path.join('.')], { line });
   const signature = found.columns; // the parameters, then the result
   const result = signature.at(-1);
   const parameters = signature.slice(0, -1);
@@ -365,7 +365,3 @@ function bindUserFunction(
   });
   return value(`${environment.compiledFunction(found.id).name}(${args.join(', ')})`, result.type);
 }
-
-/** Arguments of table functions and the like: strings as nvarchar. */
-export const asArgument = (typed: Typed, type: Typed['type'], line: number): string =>
-  argument({ name: '', args: [typed], line, databaseId: 0 }, 0, type);

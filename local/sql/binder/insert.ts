@@ -56,9 +56,8 @@ export function bindInsert(
           : null));
   const given = query === null ? [] : targets;
   if (query !== null && query.columns.length !== targets.length) {
-    if (explicit === undefined && identity !== null && query.columns.length === targets.length + 1) {
+    if (explicit === undefined && identity !== null && query.columns.length === targets.length + 1)
       throw sqlError(8101, [table.name], { line });
-    }
     const form = explicit === undefined ? 'implicit' : isValues(statement) ? 'values' : 'select';
     throw countMismatch(query.columns.length, targets.length, form, line);
   }
@@ -118,9 +117,7 @@ function bindInsertSource(
   line: number,
 ): BoundQuery {
   const { body } = query;
-  if (body.kind === 'values' && body.rows.length > 1000) {
-    throw sqlError(10738, [], { line });
-  }
+  if (body.kind === 'values' && body.rows.length > 1000) throw sqlError(10738, [], { line });
   if (body.kind !== 'values') return bindQuery(query, scope, environment, { top: true });
   const rows = body.rows.map((row) =>
     row.map((cell, index): Expression => {

@@ -37,6 +37,8 @@ export function bindOutput(
     inner.sources = [action, ...inner.sources];
   }
   const columns = bindItems(output.items, inner, environment);
+  if (output.into === null && table.triggers.some((trigger) => !trigger.disabled))
+    throw sqlError(334, [table.name], { line });
   if (output.into === null) return { sql: columns.map((column) => column.sql), columns, into: null };
   const target = findTable(output.into.path, line, environment);
   const names = output.into.columns;

@@ -1,7 +1,8 @@
 import { convert } from '../emitter/convert';
 import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
-import { notSupported } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { type OrderItem, type Path, type Select, type TableSource } from '../parser/ast';
+import { containsAggregate } from './aggregates';
 import { findTable, type Of } from './change';
 import { bindCondition, bindExpression, type Environment } from './environment';
 import { bindCommonTables } from './query';
@@ -93,12 +94,17 @@ export function throughView(target: Path, line: number, environment: Environment
   const view = target[0]?.startsWith('@') === true ? null : environment.find(target, line);
   if (view?.kind !== 'view') return null;
   const { view: query, withCheckOption } = environment.syntax(view);
-  if (query?.body.kind !== 'select' || query.with.length > 0 || withCheckOption || view.triggers.length > 0) {
+  if (query?.body.kind === 'set') throw sqlError(4426, [view.name], { line });
+  if (query?.body.kind === 'select') {
+    const { distinct, groupBy, items } = query.body;
+    const aggregates = items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
+    if (distinct || groupBy.length > 0 || aggregates) throw sqlError(4403, [view.name], { line });
+  }
+  if (query?.body.kind !== 'select' || query.with.length > 0 || withCheckOption || view.triggers.length > 0)
     throw notSupported(
       'changing data through this view (only a plain SELECT over one table can be changed through)',
       line,
     );
-  }
   return {
     name: view.name,
     select: query.body,
@@ -144,6 +150,9 @@ function bindThrough(
 ): Places {
   const inner = emptyScope(outer);
   const { select } = through;
+  const [source, ...others] = select.from;
+  if (statement.kind === 'delete' && (others.length > 0 || source?.kind === 'join'))
+    throw sqlError(4405, [through.name], { line });
   if (select.from.length !== 1 || select.groupBy.length > 0 || select.distinct)
     throw notSupported(
       'changing data through a view or common table expression that joins, groups or is distinct',

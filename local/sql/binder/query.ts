@@ -144,9 +144,7 @@ function bindRecursive(entry: BoundCommonTable, environment: Environment): strin
     commonTables: new Map([...scope.commonTables, [definition.name.toLowerCase(), entry]]),
   };
   const step = bindBody(withDepth(parts.step), null, inner, environment, {});
-  if (step.columns.length !== anchor.columns.length + 1) {
-    throw sqlError(205, [], { line });
-  }
+  if (step.columns.length !== anchor.columns.length + 1) throw sqlError(205, [], { line });
   anchor.columns.forEach((column, index) => {
     const other = step.columns[index];
     if (other === undefined || other.isNull === true || typeText(other.type) === typeText(column.type)) return;
@@ -203,9 +201,7 @@ const hasOrder = (query: Query): boolean => query.orderBy.length > 0 || query.of
 function bindValues(rows: Expression[][], line: number, scope: Scope, environment: Environment): BoundQuery {
   const bound = rows.map((row) => row.map((cell) => bindExpression(cell, scope, environment)));
   const width = bound[0]?.length ?? 0;
-  if (bound.some((row) => row.length !== width)) {
-    throw sqlError(10709, [], { line });
-  }
+  if (bound.some((row) => row.length !== width)) throw sqlError(10709, [], { line });
   const columns = Array.from({ length: width }, (_, index) =>
     unify(
       bound.map((row) => row[index]).filter((cell) => cell !== undefined),
@@ -248,9 +244,7 @@ function bindSet(
 ): BoundQuery {
   const left = bindBody(body.left, null, scope, environment, {});
   const right = bindBody(body.right, null, scope, environment, {});
-  if (left.columns.length !== right.columns.length) {
-    throw sqlError(205, [], { line: body.line });
-  }
+  if (left.columns.length !== right.columns.length) throw sqlError(205, [], { line: body.line });
   const columns = left.columns.map((column, index) => unify([column, right.columns[index] ?? column], column.name));
   const large = body.operator === 'unionAll' ? undefined : columns.find((column) => isLarge(column.type));
   if (large !== undefined) throw sqlError(5335, [large.type.name], { line: body.line });
@@ -316,9 +310,7 @@ function orderItem(
   };
   if (expression.kind === 'literal' && expression.type === 'int') {
     const position = Number(expression.text);
-    if (position < 1 || position > columns.length) {
-      throw sqlError(108, [expression.text], { line: expression.line });
-    }
+    if (position < 1 || position > columns.length) throw sqlError(108, [expression.text], { line: expression.line });
     return output(position - 1);
   }
   if (expression.kind === 'column' && expression.path.length === 1) {
@@ -329,6 +321,8 @@ function orderItem(
   if (expression.kind === 'variable') throw sqlError(1008, [ordinal], { line: expression.line });
   const typed = bindExpression(expression, scope, environment);
   checkComparable(typed, expression.line);
+  const selected = distinct ? columns.findIndex((column) => column.sql === typed.sql) : -1;
+  if (selected >= 0) return output(selected);
   const collate = familyOf(typed.type) === 'string' ? ` COLLATE ${typed.collation ?? 'tsql.ci'}` : '';
   return `${typed.sql}${collate} ${direction(item)}`;
 }
@@ -371,9 +365,7 @@ function bindSelect(
 ): BoundQuery {
   checkNextValue(select, query, scope);
   const from = bindFrom(select.from, scope, environment);
-  if (select.where !== null && containsAggregate(select.where)) {
-    throw sqlError(147, [], { line: select.where.line });
-  }
+  if (select.where !== null && containsAggregate(select.where)) throw sqlError(147, [], { line: select.where.line });
   const where = select.where && bindCondition(select.where, scope, environment);
   const grouped =
     select.groupBy.length > 0 ||
@@ -525,8 +517,6 @@ function percent(sql: string, top: Top | null, scope: Scope, environment: Enviro
 export function scalarSubqueryBinder(query: Query, scope: Scope, environment: Environment): Typed {
   const bound = bindQuery(query, scope, environment);
   const [column, ...more] = bound.columns;
-  if (column === undefined || more.length > 0) {
-    throw sqlError(116, [], { line: query.line });
-  }
+  if (column === undefined || more.length > 0) throw sqlError(116, [], { line: query.line });
   return { sql: `(${bound.sql})`, type: column.type, nullable: true, collation: column.collation };
 }

@@ -19,9 +19,7 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
       return bindNamed(source, scope, environment);
     case 'variable': {
       const table = environment.tables.get(source.name);
-      if (table === undefined) {
-        throw sqlError(1087, [source.name], { line: source.line });
-      }
+      if (table === undefined) throw sqlError(1087, [source.name], { line: source.line });
       return addTable(table, source.alias ?? source.name, null, scope, environment);
     }
     case 'derived':
@@ -271,9 +269,8 @@ function addDerived(
   path: readonly string[] | null = null,
 ): string {
   const pg = environment.aliases.next();
-  if (names.length > 0 && names.length !== bound.columns.length) {
+  if (names.length > 0 && names.length !== bound.columns.length)
     throw sqlError(names.length < bound.columns.length ? 8158 : 8159, [name], { line });
-  }
   const columns = bound.columns.map((column, index): SourceColumn => {
     const columnName = names[index] ?? column.name;
     if (columnName === '') throw sqlError(8155, [index + 1, name], { line });

@@ -159,9 +159,7 @@ function dropColumn(plan: TablePlan, name: string, ifExists: boolean, line: numb
   }
   const references = table.referencedBy.length > 0 ? dependents(table, column) : dependents(table, column);
   refuseDependents(references, column.name, 'DROP', line);
-  if (table.columns.length === 1) {
-    throw sqlError(4923, [column.name, table.name], { line });
-  }
+  if (table.columns.length === 1) throw sqlError(4923, [column.name, table.name], { line });
   table.columns.splice(table.columns.indexOf(column), 1);
   if (column.computed === null) plan.sql.push(`ALTER TABLE ${table.physical} DROP COLUMN c${column.id}`);
 }
@@ -192,12 +190,11 @@ function dropConstraint(plan: TablePlan, name: string, ifExists: boolean, line: 
     throw sqlError(3728, [name], { line, followedBy: follows });
   }
   const [reference] = table.referencedBy;
-  if (reference !== undefined && key.primary) {
+  if (reference !== undefined && key.primary)
     throw sqlError(3725, [key.name, referencing(plan.environment, reference.tableId), reference.name], {
       line,
       followedBy: follows,
     });
-  }
   table.indexes.splice(table.indexes.indexOf(key), 1);
   plan.sql.push(...dropIndexSql(table, key.id));
   forget(key.constraintId);

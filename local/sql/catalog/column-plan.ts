@@ -27,9 +27,7 @@ const isColumnDefault = (constraint: ConstraintClause, body: TableBody): boolean
 function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void {
   const { table, environment } = plan;
   const { line, name } = syntax;
-  if (table.columns.some((column) => same(column.name, name))) {
-    throw sqlError(2705, [name, qualified(table)], { line });
-  }
+  if (table.columns.some((column) => same(column.name, name))) throw sqlError(2705, [name, qualified(table)], { line });
   const inPrimaryKey = body.constraints.some(
     (constraint) =>
       constraint.kind === 'key' && constraint.primary && constraint.columns.some((key) => same(key.name, name)),
@@ -131,9 +129,7 @@ function checkIdentity(column: ColumnDefinition, syntax: ColumnSyntax, table: Ta
     throw sqlError(2744, [table.name], { line });
   }
   const whole = familyOf(column.type) === 'integer' && column.type.name !== 'bit';
-  if (!whole && !('precision' in column.type && column.type.scale === 0)) {
-    throw sqlError(2749, [column.name], { line });
-  }
+  if (!whole && !('precision' in column.type && column.type.scale === 0)) throw sqlError(2749, [column.name], { line });
 }
 
 function columnSql(plan: TablePlan, column: ColumnDefinition, fallback: string | null, withValues: boolean): string[] {

@@ -1,4 +1,4 @@
-import { firstColumn, mentions } from '../parser/walk';
+import { columnNames, firstColumn, mentions } from '../parser/walk';
 import { bindCondition, bindExpression } from '../binder/environment';
 import { emptyScope, same } from '../binder/scope';
 import { convertForColumn } from '../emitter/convert';
@@ -78,10 +78,14 @@ function addCheck(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'ch
     clause.column === null ? undefined : table.columns.find((candidate) => same(candidate.name, clause.column ?? ''));
   if (column !== undefined && isNew(plan) && firstColumn(clause.condition, (used) => !same(used, column.name)) !== null)
     throw sqlError(8141, [column.name, table.name], { line: clause.line, followedBy: couldNotCreate });
-  const name = clause.name ?? systemName('CK', column === undefined ? [table.name] : [table.name, column.name], id);
+  // A condition over one column is that column's, wherever it was written.
+  const [only, ...others] = columnNames(clause.condition);
+  const subject =
+    column ?? (others.length > 0 ? undefined : table.columns.find((candidate) => same(candidate.name, only ?? '')));
+  const name = clause.name ?? systemName('CK', subject === undefined ? [table.name] : [table.name, subject.name], id);
   const info = {
     text: clause.text,
-    columnId: column?.id ?? null,
+    columnId: subject?.id ?? null,
     disabled: false,
     notTrusted: !check,
     systemNamed: clause.name === null,
@@ -103,9 +107,7 @@ function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key'
     descending: key.descending,
   }));
   for (const { column } of columns) {
-    if (clause.primary && column.nullable) {
-      throw sqlError(8111, [table.name], { line, followedBy: couldNotCreate });
-    }
+    if (clause.primary && column.nullable) throw sqlError(8111, [table.name], { line, followedBy: couldNotCreate });
   }
   const id = plan.nextId();
   const name = clause.name ?? systemName(clause.primary ? 'PK' : 'UQ', [table.name], id);
@@ -136,14 +138,14 @@ function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key'
 
 function addForeignKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'foreign' }>, check: boolean): void {
   const { table, environment } = plan;
+  if (table.temporary) return; // SQL Server skips them, too
   const { line } = clause;
   const id = plan.nextId();
   const own = same(clause.references.at(-1) ?? '', table.name) && same(clause.references.at(-2) ?? 'dbo', table.schema);
   const target = own ? table : environment.find(clause.references, line);
   const name = clause.name ?? systemName('FK', [table.name, clause.columns[0] ?? ''], id);
-  if (target?.kind !== 'table') {
+  if (target?.kind !== 'table')
     throw sqlError(1767, [name, clause.references.join('.')], { line, followedBy: couldNotCreate });
-  }
   const columns = clause.columns.map((column) =>
     findColumn(table, column, () => sqlError(1769, [name, column, table.name], { line, followedBy: couldNotCreate })),
   );
@@ -199,9 +201,7 @@ function checkForeignKey(
   target: TableDefinition,
   line: number,
 ): void {
-  if (columns.length !== referenced.length) {
-    throw sqlError(8139, [table.name], { line, followedBy: couldNotCreate });
-  }
+  if (columns.length !== referenced.length) throw sqlError(8139, [table.name], { line, followedBy: couldNotCreate });
   const wanted = referenced
     .map((column) => column.id)
     .sort()
@@ -215,18 +215,15 @@ function checkForeignKey(
         .sort()
         .join() === wanted,
   );
-  if (key === undefined) {
-    throw sqlError(1776, [qualified(target), name], { line, followedBy: couldNotCreate });
-  }
+  if (key === undefined) throw sqlError(1776, [qualified(target), name], { line, followedBy: couldNotCreate });
   columns.forEach((column, index) => {
     const other = referenced[index];
     const text = (one: ColumnDefinition): string =>
       familyOf(one.type) === 'string' ? JSON.stringify({ ...one.type }) : pgType(one.type);
-    if (other !== undefined && text(other) !== text(column)) {
+    if (other !== undefined && text(other) !== text(column))
       throw sqlError(1778, [qualified(target), other.name, table.name, column.name, name], {
         line,
         followedBy: couldNotCreate,
       });
-    }
   });
 }

@@ -358,6 +358,14 @@ SELECT CASE WHEN v IS NULL OR length(v) > 128 THEN NULL
   WHEN mark IN ('{', '}') THEN '{' || replace(v, '}', '}}') || '}'
   WHEN mark IN ('<', '>') THEN '<' || replace(v, '>', '>>') || '>' END $$;
 
+CREATE FUNCTION tsql.checked_datediff(n bigint) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+  IF n NOT BETWEEN -2147483648 AND 2147483647 THEN
+    PERFORM tsql.fail(535, 'statement', 'The datediff function resulted in an overflow. The number of dateparts separating two date/time instances is too large. Try to use datediff with a less precise datepart.');
+  END IF;
+  RETURN n;
+END $$;
+
 CREATE FUNCTION tsql.datediff(part text, a timestamp, b timestamp) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
   RETURN CASE part

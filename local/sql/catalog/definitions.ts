@@ -79,7 +79,6 @@ export const triggerInfoSchema = z.object({
   timing: z.enum(['after', 'insteadOf']),
   disabled: z.boolean(),
 });
-export const viewInfoSchema = z.object({ columns: z.array(columnSchema) });
 export const sequenceInfoSchema = z.object({
   type: sqlTypeSchema,
   start: z.string(),

@@ -47,7 +47,8 @@ export const informationSchemaViews: Record<string, SystemView> = {
     sql: `SELECT ${database}, s.name, p.name, tsql.col_name(p.id, k.id), ${database}, s.name, o.name FROM ${joined} JOIN catalog.objects p ON p.id = o.parent_id CROSS JOIN LATERAL (
         SELECT (c ->> 'id')::int AS id FROM jsonb_array_elements(p.info -> 'indexes') i CROSS JOIN LATERAL jsonb_array_elements(i -> 'columns') c WHERE (i ->> 'constraintId')::int = o.id
         UNION ALL SELECT y.c::int FROM jsonb_array_elements_text(CASE WHEN o.type = 'F' THEN o.info -> 'columns' ELSE '[]' END) AS y(c)
-        UNION ALL SELECT (o.info ->> 'columnId')::int WHERE o.type = 'C' AND o.info ->> 'columnId' IS NOT NULL) k
+        UNION ALL SELECT (c ->> 'id')::int FROM jsonb_array_elements(p.info -> 'columns') c WHERE o.type = 'C' AND o.info ->> 'text' ~*
+          ('(^|[^[:alnum:]_@#$])' || regexp_replace(c ->> 'name', '([^[:alnum:]])', '\\\\\\1', 'g') || '($|[^[:alnum:]_@#$])')) k
       WHERE ${own} AND o.type IN ('PK','UQ','F','C')`,
   },
   'information_schema.referential_constraints': {

@@ -85,28 +85,42 @@ function moduleInfo(definition: ModuleDefinition, full: string, environment: Env
       if (JSON.stringify(definition.view).includes('"path":["#')) {
         throw sqlError(4508, [], { line });
       }
-      checkBinding(definition, 'view', full, line);
-      return { columns: outputColumns(definition, definition.view, environment, line) };
+      const bindings = bindingsOf(definition, 'view', full, environment, line);
+      return { columns: outputColumns(definition, definition.view, environment, line), bindings };
     }
     default:
-      if (definition.kind === 'function') checkBinding(definition, 'function', full, line);
-      return { columns: signature(definition, environment, line) };
+      return {
+        columns: signature(definition, environment, line),
+        bindings: definition.kind === 'function' ? bindingsOf(definition, 'function', full, environment, line) : [],
+      };
   }
 }
 
-/** WITH SCHEMABINDING: every object by schema and name, no star. @throws SqlError 1054 or 4512. */
-function checkBinding(definition: ModuleDefinition, kind: string, name: string, line: number): void {
-  if (!definition.schemaBinding) return;
+/** WITH SCHEMABINDING: every object by schema and name, no star; the ids of those objects. @throws SqlError 1054 or 4512. */
+function bindingsOf(
+  definition: ModuleDefinition,
+  kind: string,
+  name: string,
+  environment: Environment,
+  line: number,
+): number[] {
+  if (!definition.schemaBinding) return [];
+  const ids = new Set<number>();
   const common = new Set<string>();
   const invalid = (node: object): boolean => {
     if (isKind(node, 'star')) throw sqlError(1054, [], { line });
     if (isQuery(node) && 'with' in node && Array.isArray(node.with))
       for (const table of node.with) common.add(z.object({ name: z.string() }).parse(table).name.toLowerCase());
-    const path = isKind(node, 'table') ? pathOf(node)?.join('.') : undefined;
-    if (path === undefined || path.split('.').length === 2 || common.has(path.toLowerCase())) return false;
-    throw sqlError(4512, [kind, name, path], { line });
+    const path = isKind(node, 'table', 'call', 'function') ? pathOf(node) : null;
+    if (path?.length === 2) {
+      const found = environment.find(path, line);
+      if (found !== null) ids.add(found.id);
+    } else if (isKind(node, 'table') && path !== null && !common.has(path.join('.').toLowerCase()))
+      throw sqlError(4512, [kind, name, path.join('.')], { line });
+    return false;
   };
   someNode([definition.view ?? [], definition.returns ?? [], definition.body], invalid);
+  return [...ids];
 }
 
 function outputColumns(
@@ -117,9 +131,8 @@ function outputColumns(
 ): ColumnDefinition[] {
   const view = definition.path.at(-1) ?? '';
   const bound = bindQuery(query, null, { ...environment, tables: new Map() });
-  if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length) {
+  if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length)
     throw sqlError(definition.columns.length > bound.columns.length ? 8159 : 8158, [view], { line });
-  }
   const seen: string[] = [];
   return bound.columns.map((column, index) => {
     const name = definition.columns[index] ?? column.name;

@@ -71,9 +71,7 @@ export function createNames(deps: NamesDeps): Names {
       database === '' ||
       database === deps.databaseName.toLowerCase() ||
       (database === 'tempdb' && name.startsWith('#'));
-    if (!own || path.length > 3) {
-      throw sqlError(40515, [path.join('.')], { line });
-    }
+    if (!own || path.length > 3) throw sqlError(40515, [path.join('.')], { line });
     const schema = path.at(-2) ?? '';
     return { space, schema: schema === '' || name.startsWith('#') ? 'dbo' : schema, name };
   };

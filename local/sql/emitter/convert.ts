@@ -267,9 +267,8 @@ export function convertForColumn(value: Typed, to: SqlType, table: string, colum
   const size = lengthOf(to);
   const from = familyOf(value.type);
   const family = familyOf(to);
-  if (value.isNull === true || (family !== 'string' && family !== 'binary') || size === 'max' || from !== family) {
+  if (value.isNull === true || (family !== 'string' && family !== 'binary') || size === 'max' || from !== family)
     return convert(value, to, { line });
-  }
   const unlimited: SqlType =
     'length' in to
       ? {

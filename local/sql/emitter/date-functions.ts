@@ -9,53 +9,32 @@ import { type Typed } from './typed';
 const now = "(statement_timestamp() AT TIME ZONE 'UTC')";
 const datetime2: SqlType = { name: 'datetime2', scale: 7 };
 
-const parts: Readonly<Record<string, string>> = {
-  YEAR: 'year',
-  YY: 'year',
-  YYYY: 'year',
-  QUARTER: 'quarter',
-  QQ: 'quarter',
-  Q: 'quarter',
-  MONTH: 'month',
-  MM: 'month',
-  M: 'month',
-  DAYOFYEAR: 'dayofyear',
-  DY: 'dayofyear',
-  Y: 'dayofyear',
-  DAY: 'day',
-  DD: 'day',
-  D: 'day',
-  WEEK: 'week',
-  WK: 'week',
-  WW: 'week',
-  ISO_WEEK: 'isoweek',
-  ISOWK: 'isoweek',
-  ISOWW: 'isoweek',
-  WEEKDAY: 'weekday',
-  DW: 'weekday',
-  W: 'weekday',
-  HOUR: 'hour',
-  HH: 'hour',
-  MINUTE: 'minute',
-  MI: 'minute',
-  N: 'minute',
-  SECOND: 'second',
-  SS: 'second',
-  S: 'second',
-  MILLISECOND: 'millisecond',
-  MS: 'millisecond',
-  MICROSECOND: 'microsecond',
-  MCS: 'microsecond',
-  NANOSECOND: 'nanosecond',
-  NS: 'nanosecond',
+const abbreviations = {
+  year: 'YEAR YY YYYY',
+  quarter: 'QUARTER QQ Q',
+  month: 'MONTH MM M',
+  dayofyear: 'DAYOFYEAR DY Y',
+  day: 'DAY DD D',
+  week: 'WEEK WK WW',
+  isoweek: 'ISO_WEEK ISOWK ISOWW',
+  weekday: 'WEEKDAY DW W',
+  hour: 'HOUR HH',
+  minute: 'MINUTE MI N',
+  second: 'SECOND SS S',
+  millisecond: 'MILLISECOND MS',
+  microsecond: 'MICROSECOND MCS',
+  nanosecond: 'NANOSECOND NS',
 };
+const parts = new Map(
+  Object.entries(abbreviations).flatMap(([part, words]) => words.split(' ').map((word) => [word, part] as const)),
+);
 
 /** Functions whose first argument is a keyword, not an expression. */
 export const takesDatePart = new Set(['DATEADD', 'DATEDIFF', 'DATEDIFF_BIG', 'DATEPART', 'DATENAME', 'DATETRUNC']);
 
 /** @throws SqlError 155 for a word that is no date part. */
 export function datePart(word: string, functionName: string, line: number): string {
-  const part = parts[word.toUpperCase()];
+  const part = parts.get(word.toUpperCase());
   if (part !== undefined) return part;
   throw sqlError(155, [word, functionName.toLowerCase()], { line });
 }
@@ -71,6 +50,15 @@ function createDateFunctions(): Record<string, BuiltIn> {
     });
   };
   const part = (call: Call): string => call.args[0]?.constant ?? '';
+  /** @throws SqlError 9810 for an hour of a date and a year of a time. */
+  const partOf = (call: Call, index: number): string => {
+    const name = part(call);
+    const type = call.args[index]?.type.name;
+    const ofTime = ['hour', 'minute', 'second', 'millisecond', 'microsecond', 'nanosecond'].includes(name);
+    if ((type === 'date' && ofTime) || (type === 'time' && !ofTime))
+      throw sqlError(9810, [name, call.name.toLowerCase(), type], { line: call.line });
+    return name;
+  };
   const field = (name: string, sql: string): string => {
     switch (name) {
       case 'dayofyear':
@@ -110,20 +98,24 @@ function createDateFunctions(): Record<string, BuiltIn> {
     SYSDATETIMEOFFSET: today({ name: 'datetimeoffset', scale: 7 }),
     DATEADD: defined(3, 3, (call) => {
       const arg = call.args[2];
-      const name = part(call) === 'dayofyear' || part(call) === 'weekday' ? 'day' : part(call);
+      const named = partOf(call, 2);
+      const name = named === 'dayofyear' || named === 'weekday' ? 'day' : named;
       const type = arg !== undefined && familyOf(arg.type) === 'temporal' ? arg.type.name : 'datetime';
       return backTo(arg, `tsql.dateadd('${name}', ${argument(call, 1, bigint)}, ${timestamp(call, 2)}, '${type}')`);
     }),
     DATEDIFF: defined(3, 3, (call) =>
-      value(`tsql.datediff('${diffPart(part(call))}', ${timestamp(call, 1)}, ${timestamp(call, 2)})::int4`, int),
+      value(
+        `tsql.checked_datediff(tsql.datediff('${diffPart(part(call))}', ${timestamp(call, 1)}, ${timestamp(call, 2)}))`,
+        int,
+      ),
     ),
     DATEDIFF_BIG: defined(3, 3, (call) =>
       value(`tsql.datediff('${diffPart(part(call))}', ${timestamp(call, 1)}, ${timestamp(call, 2)})`, bigint),
     ),
-    DATEPART: defined(2, 2, (call) => value(field(part(call), timestamp(call, 1)), int)),
+    DATEPART: defined(2, 2, (call) => value(field(partOf(call, 1), timestamp(call, 1)), int)),
     DATENAME: defined(2, 2, (call) => {
       const sql = timestamp(call, 1);
-      const name = part(call);
+      const name = partOf(call, 1);
       if (name === 'month') return value(`to_char(${sql}, 'FMMonth')`, nvarchar(30));
       return value(name === 'weekday' ? `to_char(${sql}, 'FMDay')` : `(${field(name, sql)})::text`, nvarchar(30));
     }),

@@ -65,7 +65,9 @@ const mathFunctions: Record<string, BuiltIn> = {
         ? float
         : familyOf(arg.type) === 'integer' && arg.type.name !== 'bigint'
           ? int
-          : arg.type;
+          : 'precision' in arg.type
+            ? decimal(38, arg.type.scale)
+            : arg.type;
     return value(
       convert(value(`power((${argument(call, 0, type)})::float8, ${argument(call, 1, float)})`, float), type, {
         explicit: true,
@@ -170,6 +172,8 @@ const state = (name: string, type: SqlType): BuiltIn => defined(0, 1, () => valu
 const onCatalog = (emit: (call: Call) => string, type: SqlType, min: number, max: number): BuiltIn =>
   defined(min, max, (call) => value(emit(call), type));
 
+/** One line each, as a table. */
+// prettier-ignore
 const systemFunctions: Record<string, BuiltIn> = {
   ERROR_NUMBER: state('error_number', int),
   ERROR_SEVERITY: state('error_severity', int),
@@ -192,142 +196,38 @@ const systemFunctions: Record<string, BuiltIn> = {
   SESSION_USER: state('user', sysname),
   USER: state('user', sysname),
   TRIGGER_NESTLEVEL: state('trigger_nestlevel', int),
-  USER_NAME: defined(0, 1, (call) =>
-    value(
-      call.args.length > 0 ? `tsql.principal_name(${call.databaseId}, ${argument(call, 0, int)})` : hole('user'),
-      sysname,
-    ),
-  ),
-  USER_ID: onCatalog(
-    (call) => (call.args.length > 0 ? `tsql.principal_id(${call.databaseId}, ${text(call, 0)})` : '1'),
-    int,
-    0,
-    1,
-  ),
-  DATABASE_PRINCIPAL_ID: onCatalog(
-    (call) => (call.args.length > 0 ? `tsql.principal_id(${call.databaseId}, ${text(call, 0)})` : '1'),
-    int,
-    0,
-    1,
-  ),
-  DB_NAME: onCatalog(
-    (call) => (call.args.length > 0 ? `tsql.database_name(${argument(call, 0, int)})` : hole('database')),
-    sysname,
-    0,
-    1,
-  ),
-  DB_ID: onCatalog(
-    (call) => (call.args.length > 0 ? `tsql.database_id(${text(call, 0)})` : String(call.databaseId)),
-    int,
-    0,
-    1,
-  ),
-  SCHEMA_NAME: onCatalog(
-    (call) => (call.args.length > 0 ? `tsql.schema_name(${call.databaseId}, ${argument(call, 0, int)})` : "'dbo'"),
-    sysname,
-    0,
-    1,
-  ),
-  SCHEMA_ID: onCatalog(
-    (call) => (call.args.length > 0 ? `tsql.schema_id(${call.databaseId}, ${text(call, 0)})` : '1'),
-    int,
-    0,
-    1,
-  ),
+  USER_NAME: defined(0, 1, (call) => value(call.args.length > 0 ? `tsql.principal_name(${call.databaseId}, ${argument(call, 0, int)})` : hole('user'), sysname)),
+  USER_ID: onCatalog((call) => (call.args.length > 0 ? `tsql.principal_id(${call.databaseId}, ${text(call, 0)})` : '1'), int, 0, 1),
+  DATABASE_PRINCIPAL_ID: onCatalog((call) => (call.args.length > 0 ? `tsql.principal_id(${call.databaseId}, ${text(call, 0)})` : '1'), int, 0, 1),
+  DB_NAME: onCatalog((call) => (call.args.length > 0 ? `tsql.database_name(${argument(call, 0, int)})` : hole('database')), sysname, 0, 1),
+  DB_ID: onCatalog((call) => (call.args.length > 0 ? `tsql.database_id(${text(call, 0)})` : String(call.databaseId)), int, 0, 1),
+  SCHEMA_NAME: onCatalog((call) => (call.args.length > 0 ? `tsql.schema_name(${call.databaseId}, ${argument(call, 0, int)})` : "'dbo'"), sysname, 0, 1),
+  SCHEMA_ID: onCatalog((call) => (call.args.length > 0 ? `tsql.schema_id(${call.databaseId}, ${text(call, 0)})` : '1'), int, 0, 1),
   OBJECT_ID: onCatalog((call) => objectId(call, 0, call.args.length > 1 ? text(call, 1) : 'NULL'), int, 1, 2),
   OBJECT_NAME: onCatalog((call) => `tsql.object_name(${call.databaseId}, ${argument(call, 0, int)})`, sysname, 1, 2),
-  OBJECT_SCHEMA_NAME: onCatalog(
-    (call) => `tsql.object_schema_name(${call.databaseId}, ${argument(call, 0, int)})`,
-    sysname,
-    1,
-    2,
-  ),
+  OBJECT_SCHEMA_NAME: onCatalog((call) => `tsql.object_schema_name(${call.databaseId}, ${argument(call, 0, int)})`, sysname, 1, 2),
   OBJECT_DEFINITION: onCatalog((call) => `(tsql.object_row(${argument(call, 0, int)})).source`, nvarchar('max'), 1, 1),
-  OBJECTPROPERTY: onCatalog(
-    (call) => `tsql.object_property(${argument(call, 0, int)}, lower(${text(call, 1)}))`,
-    int,
-    2,
-    2,
-  ),
-  OBJECTPROPERTYEX: onCatalog(
-    (call) => `tsql.object_property(${argument(call, 0, int)}, lower(${text(call, 1)}))`,
-    int,
-    2,
-    2,
-  ),
-  COLUMNPROPERTY: onCatalog(
-    (call) => `tsql.column_property(${argument(call, 0, int)}, ${text(call, 1)}, lower(${text(call, 2)}))`,
-    int,
-    3,
-    3,
-  ),
-  INDEXPROPERTY: onCatalog(
-    (call) => `tsql.index_property(${argument(call, 0, int)}, ${text(call, 1)}, lower(${text(call, 2)}))`,
-    int,
-    3,
-    3,
-  ),
-  COL_LENGTH: onCatalog(
-    (call) => `tsql.col_length(${objectId(call, 0, 'NULL')}, ${text(call, 1)})`,
-    { name: 'smallint' },
-    2,
-    2,
-  ),
+  OBJECTPROPERTY: onCatalog((call) => `tsql.object_property(${argument(call, 0, int)}, lower(${text(call, 1)}))`, int, 2, 2),
+  OBJECTPROPERTYEX: onCatalog((call) => `tsql.object_property(${argument(call, 0, int)}, lower(${text(call, 1)}))`, int, 2, 2),
+  COLUMNPROPERTY: onCatalog((call) => `tsql.column_property(${argument(call, 0, int)}, ${text(call, 1)}, lower(${text(call, 2)}))`, int, 3, 3),
+  INDEXPROPERTY: onCatalog((call) => `tsql.index_property(${argument(call, 0, int)}, ${text(call, 1)}, lower(${text(call, 2)}))`, int, 3, 3),
+  COL_LENGTH: onCatalog((call) => `tsql.col_length(${objectId(call, 0, 'NULL')}, ${text(call, 1)})`, { name: 'smallint' }, 2, 2),
   COL_NAME: onCatalog((call) => `tsql.col_name(${argument(call, 0, int)}, ${argument(call, 1, int)})`, sysname, 2, 2),
   TYPE_ID: onCatalog((call) => `tsql.type_id(${call.databaseId}, ${text(call, 0)})`, int, 1, 1),
   TYPE_NAME: onCatalog((call) => `tsql.type_name(${call.databaseId}, ${argument(call, 0, int)})`, sysname, 1, 1),
-  IDENT_CURRENT: onCatalog(
-    (call) => `tsql.ident_current(${call.databaseId}, ${objectId(call, 0, 'NULL')})`,
-    decimal(38, 0),
-    1,
-    1,
-  ),
+  IDENT_CURRENT: onCatalog((call) => `tsql.ident_current(${call.databaseId}, ${objectId(call, 0, 'NULL')})`, decimal(38, 0), 1, 1),
   IDENT_SEED: onCatalog((call) => `tsql.identity_part(${objectId(call, 0, 'NULL')}, 'seed')`, decimal(38, 0), 1, 1),
-  IDENT_INCR: onCatalog(
-    (call) => `tsql.identity_part(${objectId(call, 0, 'NULL')}, 'increment')`,
-    decimal(38, 0),
-    1,
-    1,
-  ),
-  IS_MEMBER: defined(1, 1, (call) =>
-    value(
-      `(CASE WHEN lower(${text(call, 0)}) IN ('db_owner', 'public') THEN 1 WHEN tsql.principal_id(${call.databaseId}, ${text(call, 0)}) IS NULL THEN NULL ELSE 0 END)`,
-      int,
-    ),
-  ),
-  IS_ROLEMEMBER: defined(1, 2, (call) =>
-    value(
-      `(CASE WHEN lower(${text(call, 0)}) IN ('db_owner', 'public') THEN 1 WHEN tsql.principal_id(${call.databaseId}, ${text(call, 0)}) IS NULL THEN NULL ELSE 0 END)`,
-      int,
-    ),
-  ),
+  IDENT_INCR: onCatalog((call) => `tsql.identity_part(${objectId(call, 0, 'NULL')}, 'increment')`, decimal(38, 0), 1, 1),
+  IS_MEMBER: defined(1, 1, (call) => value(`(CASE WHEN lower(${text(call, 0)}) IN ('db_owner', 'public') THEN 1 WHEN tsql.principal_id(${call.databaseId}, ${text(call, 0)}) IS NULL THEN NULL ELSE 0 END)`, int)),
+  IS_ROLEMEMBER: defined(1, 2, (call) => value(`(CASE WHEN lower(${text(call, 0)}) IN ('db_owner', 'public') THEN 1 WHEN tsql.principal_id(${call.databaseId}, ${text(call, 0)}) IS NULL THEN NULL ELSE 0 END)`, int)),
   IS_SRVROLEMEMBER: defined(1, 2, () => value('0', int)),
   HAS_PERMS_BY_NAME: defined(3, 5, () => value('1', int)),
-  HAS_DBACCESS: onCatalog(
-    (call) => `(CASE WHEN tsql.database_id(${text(call, 0)}) IS NULL THEN NULL ELSE 1 END)`,
-    int,
-    1,
-    1,
-  ),
+  HAS_DBACCESS: onCatalog((call) => `(CASE WHEN tsql.database_id(${text(call, 0)}) IS NULL THEN NULL ELSE 1 END)`, int, 1, 1),
   SERVERPROPERTY: onCatalog((call) => serverProperty(call), nvarchar(128), 1, 1),
-  DATABASEPROPERTYEX: onCatalog(
-    (call) => `tsql.database_property(${text(call, 0)}, lower(${text(call, 1)}))`,
-    nvarchar(128),
-    2,
-    2,
-  ),
-  CONNECTIONPROPERTY: onCatalog(
-    (call) => `(CASE lower(${text(call, 0)}) WHEN 'net_transport' THEN 'TCP' WHEN 'auth_scheme' THEN 'SQL' END)`,
-    nvarchar(128),
-    1,
-    1,
-  ),
-  SESSIONPROPERTY: defined(1, 1, (call) =>
-    value(hole(`session_property:${call.args[0]?.constant?.toUpperCase() ?? ''}`), int),
-  ),
-  CURSOR_STATUS: defined(2, 2, (call) =>
-    value(hole(`cursor_status:${call.args[1]?.constant ?? ''}`), { name: 'smallint' }),
-  ),
+  DATABASEPROPERTYEX: onCatalog((call) => `tsql.database_property(${text(call, 0)}, lower(${text(call, 1)}))`, nvarchar(128), 2, 2),
+  CONNECTIONPROPERTY: onCatalog((call) => `(CASE lower(${text(call, 0)}) WHEN 'net_transport' THEN 'TCP' WHEN 'auth_scheme' THEN 'SQL' END)`, nvarchar(128), 1, 1),
+  SESSIONPROPERTY: defined(1, 1, (call) => value(hole(`session_property:${call.args[0]?.constant?.toUpperCase() ?? ''}`), int)),
+  CURSOR_STATUS: defined(2, 2, (call) => value(hole(`cursor_status:${call.args[1]?.constant ?? ''}`), { name: 'smallint' })),
   FULLTEXTSERVICEPROPERTY: defined(1, 1, () => value('0', int)),
   STATS_DATE: defined(2, 2, () => value('NULL::timestamp', datetime)),
 };

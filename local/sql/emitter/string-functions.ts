@@ -1,5 +1,5 @@
 import { bigint, familyOf, float, int, isWide, lengthOf, nvarchar, sysname, varchar } from '../binder/types';
-import { notSupported } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { argument, defined, text, value, type BuiltIn, type Call } from './built-in';
 import { convert } from './convert';
 import { plain, quote, type Typed } from './typed';
@@ -48,6 +48,8 @@ export const stringFunctions: Record<string, BuiltIn> = {
   ),
   SUBSTRING: defined(3, 3, (call) => {
     const [arg] = call.args;
+    if (arg !== undefined && arg.isNull !== true && !['string', 'binary'].includes(familyOf(arg.type)))
+      throw sqlError(8116, [arg.type.name, 1, 'substring'], { line: call.line });
     if (arg !== undefined && familyOf(arg.type) === 'binary') {
       return value(`substring(${arg.sql} FROM ${argument(call, 1, int)} FOR ${argument(call, 2, int)})`, arg.type);
     }

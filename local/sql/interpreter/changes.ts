@@ -104,9 +104,7 @@ function withIdentity(
   if (explicit && !on) {
     throw sqlError(544, [table.name], { line });
   }
-  if (!explicit && on) {
-    throw sqlError(545, [table.name], { line });
-  }
+  if (!explicit && on) throw sqlError(545, [table.name], { line });
   return compiled;
 }
 
@@ -115,7 +113,6 @@ function withIdentity(
  * same round trip through RETURNING.
  */
 async function changeRows(compiled: CompiledChange, runtime: Runtime, forTriggers: boolean): Promise<ChangedRows> {
-  const { state } = runtime;
   const { output, identity, verb } = compiled;
   const capture = forTriggers ? `pg_temp.x${runtime.nextId()}` : null;
   const returned: string[] = [];
@@ -152,12 +149,7 @@ async function changeRows(compiled: CompiledChange, runtime: Runtime, forTrigger
     const variable = runtime.frame().variables.get(name);
     if (variable !== undefined && count > 0) variable.value = summary[2 + index] ?? null;
   });
-  if (capture !== null && output?.into === null) {
-    state.sink.columns(describeColumns(output.columns));
-    const list = outputNames.join(', ');
-    await runtime.run(`SELECT ${list} FROM ${capture}`, verb, { onRow: (row) => sendRow(row, compiled, runtime) });
-  }
-  return finish(count, capture, runtime, output !== null && output.into === null);
+  return finish(count, capture, runtime);
 }
 
 /** Keeps the returned rows where they are needed, and ends with one row: count, identity, variables. */

@@ -30,6 +30,7 @@ export async function precompile(statements: readonly Statement[], runtime: Runt
   if (frame.procedure === '') checkPlaces(statements);
   else statements.forEach(checkNested);
   checkLabels(statements);
+  checkTemporaryTables(statements);
   const declared: Declared = {
     variables: new Map([...frame.variables].map(([name, { type }]) => [name, type])),
     tables: new Map(frame.tables),
@@ -44,20 +45,16 @@ function checkPlaces(statements: readonly Statement[]): void {
       const verb = definition.kind === 'procedure' || mode === 'createOrAlter' ? 'CREATE/ALTER' : mode.toUpperCase();
       throw sqlError(111, [`${verb} ${definition.kind.toUpperCase()}`], { line: statement.line });
     }
-    if (statement.kind === 'createSchema' && index > 0) {
+    if (statement.kind === 'createSchema' && index > 0)
       throw sqlError(111, ['CREATE SCHEMA'], { line: statement.line });
-    }
     for (const inner of nestedOf(statement)) checkNested(inner);
   });
 }
 
 function checkNested(statement: Statement): void {
-  if (statement.kind === 'createModule') {
+  if (statement.kind === 'createModule')
     throw sqlError(156, [statement.definition.kind.toUpperCase()], { line: statement.line });
-  }
-  if (statement.kind === 'createSchema') {
-    throw sqlError(156, ['SCHEMA'], { line: statement.line });
-  }
+  if (statement.kind === 'createSchema') throw sqlError(156, ['SCHEMA'], { line: statement.line });
   for (const inner of nestedOf(statement)) checkNested(inner);
 }
 
@@ -125,9 +122,7 @@ function checkLabels(statements: readonly Statement[]): void {
   const walk = (statement: Statement, insideLoop: boolean): void => {
     if (statement.kind === 'label') {
       const key = statement.label.toLowerCase();
-      if (labels.has(key)) {
-        throw sqlError(132, [statement.label], { line: statement.line });
-      }
+      if (labels.has(key)) throw sqlError(132, [statement.label], { line: statement.line });
       labels.add(key);
     }
     if (statement.kind === 'goto') jumps.push({ label: statement.label, line: statement.line });
@@ -138,9 +133,23 @@ function checkLabels(statements: readonly Statement[]): void {
   };
   for (const statement of statements) walk(statement, false);
   const missing = jumps.find(({ label }) => !labels.has(label.toLowerCase()));
-  if (missing !== undefined) {
-    throw sqlError(133, [missing.label], { line: missing.line });
-  }
+  if (missing !== undefined) throw sqlError(133, [missing.label], { line: missing.line });
+}
+
+/** One batch creates a temporary table in one place only, whichever of them would run. */
+function checkTemporaryTables(statements: readonly Statement[]): void {
+  const seen = new Set<string>();
+  const walk = (statement: Statement): void => {
+    const { body } = statement.kind === 'query' ? statement.query : { body: null };
+    const path = statement.kind === 'createTable' ? statement.path : body?.kind === 'select' ? body.into : null;
+    const name = path?.at(-1) ?? '';
+    if (name.startsWith('#')) {
+      if (seen.has(name.toLowerCase())) throw sqlError(2714, [name], { line: statement.line });
+      seen.add(name.toLowerCase());
+    }
+    nestedOf(statement).forEach(walk);
+  };
+  statements.forEach(walk);
 }
 
 async function checkAll(statements: readonly Statement[], declared: Declared, runtime: Runtime): Promise<void> {
@@ -227,9 +236,8 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
       }
       return expression(statement.value);
     case 'return':
-      if (statement.value !== null && runtime.frame().procedure === '') {
+      if (statement.value !== null && runtime.frame().procedure === '')
         throw sqlError(178, [], { line: statement.line });
-      }
       return expression(statement.value);
     case 'raiserror':
       for (const node of [statement.message, statement.severity, statement.state, ...statement.args])

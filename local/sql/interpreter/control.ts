@@ -20,43 +20,16 @@ import { Cancelled } from './transaction';
 import { checkIdentity, setIdentityInsert, setIsolation, setOption } from './options';
 
 /** Kinds that a doomed transaction still allows. */
-const harmless = new Set([
-  'query',
-  'declare',
-  'setVariable',
-  'setOption',
-  'if',
-  'while',
-  'block',
-  'try',
-  'break',
-  'continue',
-  'return',
-  'goto',
-  'label',
-  'print',
-  'raiserror',
-  'throw',
-  'waitfor',
-  'rollback',
-  'execute',
-  'setIsolation',
-  'cursor',
-  'fetch',
-  'nothing',
-  'use',
-  'declareTable',
-  'declareCursor',
-  'commit',
-]);
+const harmless = new Set(
+  `query declare setVariable setOption if while block try break continue return goto label print raiserror throw waitfor
+  rollback execute setIsolation cursor fetch nothing use declareTable declareCursor commit`.split(/\s+/),
+);
 
 /** Runs one statement. */
 export async function runControl(statement: Statement, runtime: Runtime, errors: ErrorHandling): Promise<Flow> {
   const { state } = runtime;
   const { line } = statement;
-  if (state.transaction.doomed && !harmless.has(statement.kind)) {
-    throw sqlError(3930);
-  }
+  if (state.transaction.doomed && !harmless.has(statement.kind)) throw sqlError(3930);
   switch (statement.kind) {
     case 'if': {
       const branch = (await runtime.test(statement.condition)) ? statement.then : statement.otherwise;
@@ -396,9 +369,7 @@ async function raiseError(statement: Extract<Statement, { kind: 'raiserror' }>, 
     if (Number(message) < 13000 || Number(message) === 50000) throw sqlError(2732, [message ?? ''], { raised: true });
     throw sqlError(18054, [message ?? '', severity, errorState], { raised: true });
   }
-  if (severity > 18 && !statement.options.includes('LOG')) {
-    throw sqlError(2754, [], { raised: true });
-  }
+  if (severity > 18 && !statement.options.includes('LOG')) throw sqlError(2754, [], { raised: true });
   const text = formatMessage(message ?? '', args).slice(0, 2047);
   state.rowCount = 0;
   if (severity <= 10) {
@@ -414,9 +385,7 @@ async function throwError(statement: Extract<Statement, { kind: 'throw' }>, runt
   const { state } = runtime;
   if (statement.number === null || statement.message === null || statement.state === null) {
     const caught = state.caught.at(-1);
-    if (caught === undefined) {
-      throw sqlError(10704);
-    }
+    if (caught === undefined) throw sqlError(10704);
     const { error, line, procedure } = caught;
     throw error.with({
       line,
@@ -428,8 +397,6 @@ async function throwError(statement: Extract<Statement, { kind: 'throw' }>, runt
   const number = Number(await runtime.evaluateAs(statement.number, { name: 'int' }));
   const message = (await runtime.evaluateAs(statement.message, nvarchar(2048))) ?? '';
   const errorState = Number(await runtime.evaluateAs(statement.state, { name: 'int' }));
-  if (number < 50000) {
-    throw sqlError(35100, [number]);
-  }
+  if (number < 50000) throw sqlError(35100, [number]);
   throw new SqlError(number, message.replaceAll('%%', '%'), { state: errorState, scope: 'batch' });
 }

@@ -94,9 +94,7 @@ export async function fetchCursor(statement: Extract<Statement, { kind: 'fetch' 
     }[direction] ?? 0;
   cursor.position = Math.max(0, Math.min(cursor.rows.length + 1, wanted));
   const row = cursor.rows[cursor.position - 1];
-  if (statement.into.length > 0 && statement.into.length !== cursor.columns.length) {
-    throw sqlError(16924);
-  }
+  if (statement.into.length > 0 && statement.into.length !== cursor.columns.length) throw sqlError(16924);
   state.fetchStatus = row === undefined ? -1 : 0;
   if (statement.into.length === 0) {
     state.sink.columns(describeColumns(cursor.columns));

@@ -15,6 +15,7 @@ import { compileQuery, withLocks } from './queries';
 import { type Variable } from './state';
 import { planSchemaObject, type SchemaObjectStatement } from '../catalog/schema-plan';
 import { parseTableBodyText } from '../parser/parser';
+import { refuseBound, refuseBoundColumn } from './bindings';
 import { type Runtime } from './runtime';
 import { rememberTableVariable } from './table-variables';
 
@@ -25,9 +26,8 @@ async function schemaOf(path: Path, runtime: Runtime): Promise<{ id: number; nam
   const { state } = runtime;
   const name = path.at(-2) ?? '';
   const database = path.at(-3) ?? '';
-  if (database !== '' && !same(database, state.database.name)) {
-    throw sqlError(40515, [path.join('.')]);
-  }
+  if (database !== '' && !same(database, state.database.name)) throw sqlError(40515, [path.join('.')]);
+  if (same(name, 'sys') || same(name, 'INFORMATION_SCHEMA')) throw sqlError(2760, [name]);
   if (name === '' || same(name, 'dbo')) return { id: 1, name: 'dbo' };
   const [result] = await runtime.run(
     `SELECT id, name FROM catalog.schemas WHERE database_id = ${state.database.id} AND lower(name) = lower(${quote(name)})`,
@@ -143,6 +143,9 @@ export async function alterTable(statement: Of<'alterTable'>, line: number, runt
   const { path, action } = statement;
   await refuseOther(path, 4909, line, runtime);
   const table = await findTableOr(path, cannotFind(path), line, runtime);
+  if (action.kind === 'alterColumn') await refuseBoundColumn('ALTER', table, action.column.name, runtime);
+  if (action.kind === 'drop')
+    for (const column of action.columns) await refuseBoundColumn('DROP', table, column, runtime);
   const ids = action.kind === 'add' ? await allocateIds(action.body.constraints.length + 1, runtime) : [];
   const schemaId = table.temporary
     ? 100000 + runtime.state.spid
@@ -209,11 +212,10 @@ export async function dropIndex(statement: Of<'dropIndex'>, line: number, runtim
       if (statement.ifExists) continue;
       throw sqlError(3701, ['index', [...path, name].join('.')], { state: 7 });
     }
-    if (index.constraintId !== null) {
+    if (index.constraintId !== null)
       throw sqlError(3723, [[...path, name].join('.'), index.primary ? 'PRIMARY' : 'UNIQUE'], {
         state: index.primary ? 4 : 5,
       });
-    }
     const table = draftOf(found);
     table.indexes = table.indexes.filter((candidate) => candidate.id !== index.id);
     await runtime.run([...dropIndexSql(table, index.id), saveTable(table)].join(';'), 'DROP INDEX');
@@ -225,9 +227,7 @@ export async function alterIndex(statement: Of<'alterIndex'>, line: number, runt
   const { name, path, action } = statement;
   const found = await findTableOr(path, sqlError(1088, [path.join('.')]), line, runtime);
   const index = found.indexes.find((candidate) => name === null || same(candidate.name, name));
-  if (name !== null && index === undefined) {
-    throw sqlError(7999, [name, path.at(-1) ?? '']);
-  }
+  if (name !== null && index === undefined) throw sqlError(7999, [name, path.at(-1) ?? '']);
   if (action === 'disable') throw notSupported('ALTER INDEX ... DISABLE', line);
 }
 
@@ -235,9 +235,7 @@ export async function truncate(statement: Of<'truncate'>, line: number, runtime:
   const { path } = statement;
   await refuseOther(path, 4708, line, runtime);
   const table = await findTableOr(path, sqlError(4701, [path.join('.')]), line, runtime);
-  if (table.referencedBy.some((reference) => reference.tableId !== table.id)) {
-    throw sqlError(4712, [path.join('.')]);
-  }
+  if (table.referencedBy.some((reference) => reference.tableId !== table.id)) throw sqlError(4712, [path.join('.')]);
   await runtime.run(`TRUNCATE ${table.physical} RESTART IDENTITY`, 'TRUNCATE TABLE');
 }
 
@@ -251,6 +249,7 @@ export async function dropTable(path: Path, ifExists: boolean, line: number, run
   if (found.referencedBy.some((reference) => reference.tableId !== found.id)) {
     throw sqlError(3726, [path.join('.')]);
   }
+  if (!found.temporary) await refuseBound('DROP TABLE', found, path.join('.'), runtime);
   await runtime.run(`DROP TABLE ${found.physical};${forgetObject(found.id)}`, 'DROP TABLE');
   runtime.state.transaction.catalogChanged();
   if (found.temporary) {
@@ -275,9 +274,7 @@ export async function selectInto(query: Query, into: Path, line: number, runtime
   let identity: string | null = null;
   const body: TableBody = { columns: [], constraints: [], indexes: [] };
   compiled.columns.forEach((column, index) => {
-    if (column.name === '') {
-      throw sqlError(1038, [], { line });
-    }
+    if (column.name === '') throw sqlError(1038, [], { line });
     const key = column.name.toLowerCase();
     if (seen.has(key)) throw sqlError(2705, [column.name, name], { line, scope: 'statement' });
     seen.add(key);
@@ -325,9 +322,7 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
       });
       continue;
     }
-    if (!readonly) {
-      throw sqlError(352, [parameter], { line });
-    }
+    if (!readonly) throw sqlError(352, [parameter], { line });
     if (definition.kind !== 'procedure') throw notSupported('table-valued parameters of functions', line);
     const plan = await runtime.compile((environment) =>
       planTableVariable(parameter, parseTableBodyText(body), 0, runtime, environment),
@@ -366,6 +361,8 @@ export async function createModule(statement: Of<'createModule'>, line: number, 
     : await schemaOf(definition.path, runtime);
   const existing = await runtime.find(temporary ? [name] : [schema.name, name], line);
   await compileBody(definition, name, runtime);
+  if (existing !== null && mode !== 'create')
+    await refuseBound(`ALTER ${definition.kind.toUpperCase()}`, existing, definition.path.join('.'), runtime);
   const [id = 0] = existing === null ? await allocateIds(1, runtime) : [existing.id];
   const sql = await runtime.compile((environment) =>
     planModule(
@@ -411,6 +408,7 @@ export async function drop(statement: Of<'drop'>, line: number, runtime: Runtime
       if (found === null) throw sqlError(3701, [dropName(statement.what), name]);
       throw wrongKind(statement.what, path, found.kind);
     }
+    await refuseBound(`DROP ${statement.what.toUpperCase()}`, found, path.join('.'), runtime);
     const physical = found.kind === 'sequence' ? `DROP SEQUENCE d${runtime.state.database.id}.q${found.id};` : '';
     await runtime.run(`${physical}${forgetObject(found.id)}`, 'DROP');
     runtime.state.transaction.unpin(`procedure:${found.id}`);

@@ -7,6 +7,7 @@ import { pgType, quote } from '../emitter/typed';
 import { type TableDefinition } from '../catalog/definitions';
 import { notSupported, sqlError, undeclaredVariable } from '../errors';
 import {
+  binaryOf,
   type AssignOperator,
   type Expression,
   type ModuleDefinition,
@@ -72,8 +73,22 @@ export async function compileFunction(id: number, runtime: Runtime): Promise<voi
   // Known before it exists: a function may call itself.
   remember();
   try {
+    /** Its own call would empty the tables that it is filling. */
+    const callable =
+      (environment: Environment): Environment['compiledFunction'] =>
+      (other) => {
+        if (other === id && tables.size > 0) throw notSupported('functions with table variables that call themselves');
+        return environment.compiledFunction(other);
+      };
     const sql = await runtime.compile((environment) =>
-      functionText(name, syntax, parameters, result, { ...environment, tables }, runtime),
+      functionText(
+        name,
+        syntax,
+        parameters,
+        result,
+        { ...environment, tables, compiledFunction: callable(environment) },
+        runtime,
+      ),
     );
     await runtime.run([...create, sql].join(';'), 'CREATE FUNCTION');
   } catch (error) {
@@ -108,10 +123,8 @@ function functionText(
   const assign = (variable: string, operator: AssignOperator, expression: Expression, line: number): string => {
     const type = types.get(variable);
     if (type === undefined) throw undeclaredVariable(variable, line);
-    if (operator === '=') return `${names.get(variable) ?? ''} := ${value(expression, type)};`;
-    const op = operator.slice(0, 1);
-    const binary =
-      op === '-' || op === '*' || op === '/' || op === '%' || op === '&' || op === '|' || op === '^' ? op : '+';
+    const binary = binaryOf(operator);
+    if (binary === null) return `${names.get(variable) ?? ''} := ${value(expression, type)};`;
     const current = bindExpression({ kind: 'variable', name: variable, line }, emptyScope(), environment);
     const computed = bindBinary(binary, current, bindExpression(expression, emptyScope(), environment), line);
     return `${names.get(variable) ?? ''} := ${fill(convert(computed, type, { line }))};`;

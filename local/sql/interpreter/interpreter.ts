@@ -176,9 +176,7 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
       ...from,
     }),
     withFrame: async (frame, work) => {
-      if (state.frames.length >= maximumNesting) {
-        throw sqlError(217);
-      }
+      if (state.frames.length >= maximumNesting) throw sqlError(217);
       const outermost = state.frames.length === 0;
       const saved = { ...state.options, flags: new Map(state.options.flags) };
       state.frames.push(frame);
@@ -253,10 +251,14 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
     if (state.signal.aborted) throw new Cancelled();
     if (++statementCount % statementsPerBreath === 0) await new Promise((resolve) => setImmediate(resolve));
     currentLine = statement.line;
-    if (state.options.noExecute && statement.kind !== 'setOption') return next;
     try {
-      const flow = await runControl(statement, runtime, errors);
-      return flow;
+      if (state.options.noExecute && statement.kind !== 'setOption') {
+        // Variables exist once their batch is compiled; nothing gives them a value.
+        if (statement.kind !== 'declare') return next;
+        const variables = statement.variables.map((variable) => ({ ...variable, value: null }));
+        return await runControl({ ...statement, variables }, runtime, errors);
+      }
+      return await runControl(statement, runtime, errors);
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       return errors.raise(error, statement);

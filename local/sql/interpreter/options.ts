@@ -5,23 +5,14 @@ import { findTableOr } from './definitions';
 import { type Runtime } from './runtime';
 
 /** Options whose setting is remembered and changes nothing here, because the stand-in always behaves as if it were the default. */
-const fixedOn = new Set([
-  'ANSI_NULLS',
-  'ANSI_WARNINGS',
-  'ANSI_PADDING',
-  'CONCAT_NULL_YIELDS_NULL',
-  'ARITHABORT',
-  'ANSI_NULL_DFLT_ON',
-]);
-const fixedOff = new Set([
-  'NUMERIC_ROUNDABORT',
-  'ANSI_NULL_DFLT_OFF',
-  'CURSOR_CLOSE_ON_COMMIT',
-  'FMTONLY',
-  'PARSEONLY',
-  'ARITHIGNORE',
-  'DISABLE_DEF_CNST_CHK',
-]);
+const fixedOn = new Set(
+  `ANSI_NULLS ANSI_WARNINGS ANSI_PADDING CONCAT_NULL_YIELDS_NULL ARITHABORT ANSI_NULL_DFLT_ON`.split(' '),
+);
+const fixedOff = new Set(
+  `NUMERIC_ROUNDABORT ANSI_NULL_DFLT_OFF CURSOR_CLOSE_ON_COMMIT FMTONLY PARSEONLY ARITHIGNORE DISABLE_DEF_CNST_CHK`.split(
+    /\s+/,
+  ),
+);
 /** Options that only ask for information or speed. */
 const withoutEffect = new Set([
   'STATISTICS IO',
@@ -92,9 +83,8 @@ function setFlag(option: string, on: boolean, line: number, { state }: Runtime):
   if (fixedOn.has(option) || fixedOff.has(option)) {
     // What would change the results of ordinary statements is refused. The others are turned off by generated scripts that never rely on it.
     const unusual = fixedOn.has(option) ? !on : on;
-    if (unusual && ['CONCAT_NULL_YIELDS_NULL', 'NUMERIC_ROUNDABORT', 'FMTONLY', 'PARSEONLY'].includes(option)) {
+    if (unusual && ['CONCAT_NULL_YIELDS_NULL', 'NUMERIC_ROUNDABORT', 'FMTONLY', 'PARSEONLY'].includes(option))
       throw notSupported(`SET ${option} ${on ? 'ON' : 'OFF'}`, line);
-    }
     state.options.flags.set(option, on);
     return;
   }
@@ -118,18 +108,14 @@ export function setIsolation(level: string, { state }: Pick<Runtime, 'state'>): 
 export async function setIdentityInsert(path: Path, on: boolean, line: number, runtime: Runtime): Promise<void> {
   const { state } = runtime;
   const table = await findTableOr(path, sqlError(1088, [path.join('.')], { state: 11 }), line, runtime);
-  if (!table.columns.some((column) => column.identity !== null)) {
-    throw sqlError(8106, [path.join('.')]);
-  }
+  if (!table.columns.some((column) => column.identity !== null)) throw sqlError(8106, [path.join('.')]);
   if (!on) {
     if (state.identityInsert === table.id) state.identityInsert = null;
     return;
   }
   if (state.identityInsert !== null && state.identityInsert !== table.id) {
     const other = await runtime.describe(state.identityInsert);
-    if (other?.kind === 'table') {
-      throw sqlError(8107, [state.database.name, other.schema, other.name, path.join('.')]);
-    }
+    if (other?.kind === 'table') throw sqlError(8107, [state.database.name, other.schema, other.name, path.join('.')]);
   }
   state.identityInsert = table.id;
 }

@@ -77,9 +77,7 @@ export async function translateError(error: PostgresError, context: ErrorContext
     case '42P20':
       return sqlError(4108);
     case '42803':
-      if (error.message.includes('nested')) {
-        return sqlError(130);
-      }
+      if (error.message.includes('nested')) return sqlError(130);
       return notSupported(`this grouping (${error.message})`);
     case '2200H':
       return sqlError(11728);
@@ -149,9 +147,8 @@ function duplicateKey(error: PostgresError, table: TableDefinition): SqlError {
     .map((part) => (part === 'null' ? '<NULL>' : part))
     .join(', ')}).`;
   const owner = `${table.schema}.${table.name}`;
-  if ((error.detail ?? '').includes('is duplicated')) {
+  if ((error.detail ?? '').includes('is duplicated'))
     return sqlError(1505, [owner, index?.name ?? pendingName(error), key]);
-  }
   if (index?.constraintId != null) {
     const kind = index.primary ? 'PRIMARY' : 'UNIQUE';
     return sqlError(2627, [kind, index.name, owner, key]);

@@ -139,9 +139,7 @@ async function parameters(
       if (arg.name === null) throw sqlError(8144, [name], { procedure: name });
       throw sqlError(8145, [arg.name, name], { procedure: name });
     }
-    if (arg.output && !parameter.rowguid) {
-      throw sqlError(8162, [parameter.name], { procedure: name });
-    }
+    if (arg.output && !parameter.rowguid) throw sqlError(8162, [parameter.name], { procedure: name });
     if (given.has(parameter.name)) throw sqlError(8143, [parameter.name], { procedure: name });
     given.set(parameter.name, arg);
   });
@@ -165,13 +163,11 @@ async function parameterValue(
       return await convertValue(arg.value, arg.type, parameter.type, runtime);
     } catch (error) {
       // A parameter's value is not told, whatever the conversion.
-      if (!(error instanceof SqlError) || error.number !== 245) throw error;
+      if (!(error instanceof SqlError) || ![235, 241, 242, 245, 8169].includes(error.number)) throw error;
       throw sqlError(8114, [arg.type.name, parameter.type.name], { procedure });
     }
   }
-  if (parameter.computed === null) {
-    throw sqlError(201, [procedure, parameter.name], { procedure });
-  }
+  if (parameter.computed === null) throw sqlError(201, [procedure, parameter.name], { procedure });
   const [result] = await runtime.run(`SELECT ${parameter.computed.text}`);
   return result?.rows[0]?.[0] ?? null;
 }

@@ -7,7 +7,7 @@ import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { hole } from '../emitter/holes';
 import { type Typed } from '../emitter/typed';
-import { type Expression, type Query, type Select, type SelectItem } from '../parser/ast';
+import { binaryOf, type Expression, type Query, type Select, type SelectItem } from '../parser/ast';
 import { type SqlColumn, type SqlType } from '../session';
 import { type TableLock } from '../binder/environment';
 import { type CompiledQuery } from './compiled';
@@ -23,9 +23,7 @@ export function compileQuery(query: Query, environment: Environment): CompiledQu
     body.kind === 'select' ? body.items.filter((item): item is Assignment => item.kind === 'assign') : [];
   if (assignments.length === 0)
     return { ...bindQuery(query, null, environment, { top: true }), locks: environment.locks, variables: [] };
-  if (body.kind !== 'select' || assignments.length < body.items.length) {
-    throw sqlError(141, [], { line: query.line });
-  }
+  if (body.kind !== 'select' || assignments.length < body.items.length) throw sqlError(141, [], { line: query.line });
   const variables = assignments.map(({ variable, line }) => ({
     name: variable,
     type: variableType(environment, variable, line),
@@ -50,13 +48,15 @@ export function compileQuery(query: Query, environment: Environment): CompiledQu
 
 /** `@x += e` as `@x + e`. */
 function complete({ operator, variable, expression, line }: Assignment): Expression {
-  const op = operator.slice(0, 1);
-  if (op === '+' || op === '-' || op === '*' || op === '/' || op === '%' || op === '&' || op === '|' || op === '^') {
-    return operator === '='
-      ? expression
-      : { kind: 'binary', operator: op, left: { kind: 'variable', name: variable, line }, right: expression, line };
-  }
-  return expression;
+  const binary = binaryOf(operator);
+  if (binary === null) return expression;
+  return {
+    kind: 'binary',
+    operator: binary,
+    left: { kind: 'variable', name: variable, line },
+    right: expression,
+    line,
+  };
 }
 
 const mentions = (node: object, names: ReadonlySet<string>): boolean =>

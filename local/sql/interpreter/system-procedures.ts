@@ -9,7 +9,9 @@ import { quote } from '../emitter/typed';
 import { notSupported, SqlError, sqlError } from '../errors';
 import { missingProcedures } from '../missing';
 import { parseNameText, parseParameterList } from '../parser/parser';
+import { type SqlColumn } from '../session';
 import { runSchemaObject } from './definitions';
+import { boundBy } from './bindings';
 import { extendedProperty } from './extended-properties';
 import { type ProcedureArgument, type ProcedureCall } from './calls';
 import { convertValue, runDynamic } from './dynamic-sql';
@@ -60,6 +62,7 @@ const procedures: Record<string, SystemProcedure> = {
   sp_revokedbaccess: (call) => dropPrincipal(call, 'user'),
   sp_addtype: addType,
   sp_helprotect: listPermissions,
+  sp_helpindex: helpIndex,
   sp_msforeachtable: forEachTable,
 };
 
@@ -85,9 +88,7 @@ async function executeSql(call: ProcedureCall): Promise<number> {
     const arg =
       rest.find((candidate) => candidate.name !== null && same(candidate.name, parameter.name)) ??
       (rest[index]?.name === null ? rest[index] : undefined);
-    if (arg === undefined) {
-      throw sqlError(8178, [declared, text, parameter.name]);
-    }
+    if (arg === undefined) throw sqlError(8178, [declared, text, parameter.name]);
     variables.set(parameter.name, { type, value: await convertValue(arg.value, arg.type, type, runtime) });
     if (arg.output && parameter.output) outputs.push({ arg, name: parameter.name });
   }
@@ -155,14 +156,18 @@ async function rename(call: ProcedureCall): Promise<number> {
     if (table?.kind !== 'table') throw ambiguous(wanted);
     await renameInTable(table, path.at(-1) ?? '', newName, wanted, oldName ?? '', runtime);
   } else if (wanted === '' || wanted === 'OBJECT') {
-    const found = await runtime.find(path, call.line);
+    const found = path.length > 3 ? null : await runtime.find(path, call.line);
     if (found === null) {
       // without a kind the name may also be a column's
       const table = path.length > 1 && wanted === '' ? await runtime.find(path.slice(0, -1), call.line) : null;
       if (table?.kind !== 'table' || !table.columns.some((column) => same(column.name, path.at(-1) ?? '')))
         throw ambiguous(wanted);
       await renameInTable(table, path.at(-1) ?? '', newName, 'COLUMN', oldName ?? '', runtime);
-    } else await renameObject(found.id, newName, runtime);
+    } else {
+      if ((await boundBy(found, null, runtime)) !== null)
+        throw sqlError(15336, [oldName ?? ''], { procedure: 'sp_rename' });
+      await renameObject(found.id, newName, runtime);
+    }
   } else if (wanted === 'USERDATATYPE') throw notSupported("sp_rename of 'USERDATATYPE'");
   else throw sqlError(15249, [kind ?? '']);
   runtime.state.transaction.catalogChanged();
@@ -200,9 +205,8 @@ async function renameInTable(
     const enforced = table.checks.find((check) =>
       new RegExp(`\\b${old.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`, 'i').test(check.text),
     );
-    if (enforced !== undefined) {
+    if (enforced !== undefined || (await boundBy(table, old, runtime)) !== null)
       throw sqlError(15336, [full], { procedure: 'sp_rename' });
-    }
   }
   await runtime.run(statements.join(';'), 'sp_rename');
 }
@@ -225,9 +229,8 @@ async function helpText(call: ProcedureCall): Promise<number> {
   const { runtime } = call;
   const [name] = named(call, '@objname');
   const found = await runtime.find(parseNameText(name ?? '') ?? [''], call.line);
-  if (found === null || !('source' in found)) {
+  if (found === null || !('source' in found))
     throw sqlError(15009, [name ?? '', runtime.state.database.name], { procedure: 'sp_helptext' });
-  }
   runtime.state.sink.columns([{ name: 'Text', type: { name: 'nvarchar', length: 255 }, nullable: true }]);
   const lines = found.source.split(/(?<=\n)/);
   for (const line of lines) await runtime.state.sink.row([line]);
@@ -265,6 +268,32 @@ async function listPermissions({ runtime, args, line }: ProcedureCall): Promise<
   const sql = `SELECT tsql.object_schema_name(database_id, major_id), tsql.object_name(database_id, major_id), tsql.principal_name(database_id, grantee_id), 'dbo',
     CASE state WHEN 'G' THEN 'Grant' ELSE 'Deny' END, initcap(permission), '.' FROM catalog.permissions WHERE class = 'OBJECT' AND database_id = ${runtime.state.database.id}`;
   await streamRows(sql, columns, 'SELECT', runtime);
+  return 0;
+}
+
+/** sp_helpindex: name, description and keys of each index. */
+async function helpIndex(call: ProcedureCall): Promise<number> {
+  const { runtime } = call;
+  const [name] = named(call, '@objname');
+  const table = await runtime.find(parseNameText(name ?? '') ?? [''], call.line);
+  if (table?.kind !== 'table')
+    throw sqlError(15009, [name ?? '', runtime.state.database.name], { procedure: 'sp_helpindex' });
+  const type = (length: number): SqlColumn['type'] => ({ name: 'nvarchar', length });
+  const sizes = { index_name: 128, index_description: 210, index_keys: 2078 };
+  runtime.state.sink.columns(
+    Object.entries(sizes).map(([column, length]) => ({ name: column, type: type(length), nullable: true })),
+  );
+  const sorted = [...table.indexes].sort((a, b) => a.name.localeCompare(b.name));
+  for (const index of sorted) {
+    const words = [index.clustered ? 'clustered' : 'nonclustered', ...(index.unique ? ['unique'] : [])];
+    if (index.constraintId !== null) words.push(index.primary ? 'primary key' : 'unique key');
+    const keys = index.columns.map(
+      ({ id, descending }) =>
+        `${table.columns.find((column) => column.id === id)?.name ?? ''}${descending ? '(-)' : ''}`,
+    );
+    await runtime.state.sink.row([index.name, `${words.join(', ')} located on PRIMARY`, keys.join(', ')]);
+  }
+  runtime.done(sorted.length, true);
   return 0;
 }
 

@@ -327,9 +327,7 @@ export function createTransaction(deps: TransactionDeps): Transaction {
 }
 
 function savepointName(name: string): string {
-  if (name.length > 32) {
-    throw sqlError(103, [name.slice(0, 32), '32']);
-  }
+  if (name.length > 32) throw sqlError(103, [name.slice(0, 32), '32']);
   return `"u_${name.replaceAll('"', '""')}"`;
 }
 

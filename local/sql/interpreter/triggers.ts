@@ -24,9 +24,7 @@ export async function runTriggers(
   ) {
     throw notSupported('triggers for single actions of a MERGE with several');
   }
-  if (state.triggerNesting >= maximumNesting) {
-    throw sqlError(217);
-  }
+  if (state.triggerNesting >= maximumNesting) throw sqlError(217);
   const { transaction } = state;
   // Inside a trigger there is always a transaction.
   const own = transaction.count === 0;

@@ -33,23 +33,7 @@ export interface LexerOptions {
 
 const wordStart = /[\p{L}_#$]/u;
 const wordPart = /[\p{L}\p{N}_@#$\u200c\u200d]/u;
-const twoCharacterOperators = new Set([
-  '<>',
-  '<=',
-  '>=',
-  '!=',
-  '!<',
-  '!>',
-  '+=',
-  '-=',
-  '*=',
-  '/=',
-  '%=',
-  '&=',
-  '|=',
-  '^=',
-  '::',
-]);
+const twoCharacterOperators = new Set(`<> <= >= != !< !> += -= *= /= %= &= |= ^= ::`.split(' '));
 const number = /0[xX](?:[0-9a-fA-F]|\\\r?\n)*|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d*)?/y;
 const money = /[$€£¥]\s*[+-]?(?:\d[\d,]*\.?\d*|\.\d+)/y;
 

@@ -129,6 +129,10 @@ export interface Select extends Node {
   having: Condition | null;
 }
 
+/** `+=` as `+`; null for `=`. */
+export const binaryOf = (operator: AssignOperator): BinaryOperator | null =>
+  (['+', '-', '*', '/', '%', '&', '|', '^'] as const).find((binary) => operator === `${binary}=`) ?? null;
+
 export type AssignOperator = '=' | '+=' | '-=' | '*=' | '/=' | '%=' | '&=' | '|=' | '^=';
 
 export type SelectItem = Node &

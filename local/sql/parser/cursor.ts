@@ -24,6 +24,8 @@ export interface Cursor {
   parenthesized<T>(item: () => T): T[];
   /** Runs a parse that may turn out wrong; undefined and back at the start when it was. */
   attempt<T>(parse: () => T): T | undefined;
+  /** Everything up to the parenthesis that closes the one that is next. */
+  skipParentheses(): void;
   integer(): number;
   /** Source between two tokens' offsets, without the outer blanks. */
   textFrom(start: number): string;
@@ -105,6 +107,14 @@ export function createCursor(source: string, tokens: readonly Token[], grammar: 
         return undefined;
       }
     },
+    skipParentheses: () => {
+      let depth = 0;
+      do {
+        const token = cursor.next();
+        if (token.kind === 'end') cursor.fail(token);
+        if (token.kind === 'operator') depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
+      } while (depth > 0);
+    },
     integer: () => {
       const sign = cursor.accept('-') ? -1 : 1;
       if (peek().kind !== 'int') cursor.fail();
@@ -113,12 +123,8 @@ export function createCursor(source: string, tokens: readonly Token[], grammar: 
     textFrom: (start) => source.slice(start, peek(-1).end).trim(),
     fail: (token = peek()) => {
       const { line } = token;
-      if (token.kind === 'end') {
-        throw sqlError(102, [peek(-1).text], { line: peek(-1).line });
-      }
-      if (token.kind === 'word' && reservedWords.has(token.upper)) {
-        throw sqlError(156, [token.text], { line });
-      }
+      if (token.kind === 'end') throw sqlError(102, [peek(-1).text], { line: peek(-1).line });
+      if (token.kind === 'word' && reservedWords.has(token.upper)) throw sqlError(156, [token.text], { line });
       throw sqlError(102, [token.text], { line });
     },
     unsupported: (construct) => {

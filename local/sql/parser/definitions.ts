@@ -11,6 +11,7 @@ export function parseCreate(cursor: Cursor): StatementBody {
   const module = parseModule(cursor, orAlter ? 'createOrAlter' : 'create');
   if (module !== null) return module;
   if (orAlter) cursor.fail();
+  if (cursor.is('OR')) cursor.fail(cursor.peek(1));
   if (cursor.accept('TABLE')) {
     const path = cursor.path();
     if (cursor.is('AS')) cursor.unsupported('CREATE TABLE AS (graph tables, file tables, CTAS)');
@@ -40,9 +41,20 @@ export function parseCreate(cursor: Cursor): StatementBody {
     skipToStatementEnd(cursor);
     return { kind: 'nothing', what: 'CREATE STATISTICS' };
   }
-  return cursor.unsupported(
-    `CREATE ${cursor.peek().text.toUpperCase()}${cursor.peek(1).kind === 'word' ? ` ${cursor.peek(1).upper}` : ''}`,
-  );
+  return unknownKind(cursor, 'CREATE');
+}
+
+/** What SQL Server can create and the stand-in cannot, by its first word. */
+const otherKinds = new Set(
+  `AGGREGATE APPLICATION ASSEMBLY ASYMMETRIC AUTHORIZATION AVAILABILITY BROKER CERTIFICATE COLUMNSTORE CONTRACT CREDENTIAL CRYPTOGRAPHIC DATABASE DEFAULT
+  ENDPOINT EVENT EXTERNAL FULLTEXT LOGIN MASTER MESSAGE PARTITION PRIMARY QUEUE REMOTE RESOURCE ROUTE RULE SEARCH SECURITY SELECTIVE SERVER SERVICE
+  SIGNATURE SPATIAL SYMMETRIC WORKLOAD XML INDEX USER ROLE TYPE`.split(/\s+/),
+);
+
+function unknownKind(cursor: Cursor, verb: string): never {
+  const { upper, text, line } = cursor.peek();
+  if (!otherKinds.has(upper)) throw sqlError(343, [text], { line });
+  return cursor.unsupported(`${verb} ${upper}${cursor.peek(1).kind === 'word' ? ` ${cursor.peek(1).upper}` : ''}`);
 }
 
 function parseCreateIndex(cursor: Cursor): StatementBody {
@@ -117,35 +129,10 @@ function parseCreatePrincipal(cursor: Cursor, type: 'S' | 'R'): StatementBody {
 
 /** The words of a clause that has no effect here, up to something that begins another statement. */
 export function skipToStatementEnd(cursor: Cursor): void {
-  const starts = new Set([
-    'SELECT',
-    'INSERT',
-    'UPDATE',
-    'DELETE',
-    'CREATE',
-    'ALTER',
-    'DROP',
-    'IF',
-    'EXEC',
-    'EXECUTE',
-    'GRANT',
-    'DENY',
-    'REVOKE',
-    'BEGIN',
-    'END',
-    'DECLARE',
-    'SET',
-    'PRINT',
-    'COMMIT',
-    'ROLLBACK',
-    'ELSE',
-    'RETURN',
-    'WHILE',
-    'RAISERROR',
-    'USE',
-    'GO',
-    'DBCC',
-  ]);
+  const starts = new Set(
+    `SELECT INSERT UPDATE DELETE CREATE ALTER DROP IF EXEC EXECUTE GRANT DENY REVOKE BEGIN END DECLARE SET PRINT COMMIT
+    ROLLBACK ELSE RETURN WHILE RAISERROR USE GO DBCC`.split(/\s+/),
+  );
   while (
     cursor.peek().kind !== 'end' &&
     !cursor.is(';') &&
@@ -198,23 +185,13 @@ export function parseAlter(cursor: Cursor): StatementBody {
     skipToStatementEnd(cursor);
     return { kind: 'nothing', what: 'ALTER DATABASE SCOPED CONFIGURATION' };
   }
-  if (cursor.is('DATABASE', 'CURRENT', 'SET') || cursor.peek(2).upper === 'SET') {
-    return parseAlterDatabaseSet(cursor);
-  }
-  return cursor.unsupported(
-    `ALTER ${cursor.peek().upper}${cursor.peek(1).kind === 'word' ? ` ${cursor.peek(1).upper}` : ''}`,
-  );
+  if (cursor.is('DATABASE', 'CURRENT', 'SET') || cursor.peek(2).upper === 'SET') return parseAlterDatabaseSet(cursor);
+  return unknownKind(cursor, 'ALTER');
 }
 
 function skipToStatementEndExceptSet(cursor: Cursor): void {
-  if (cursor.accept('WITH') || cursor.is('(')) {
-    let depth = 0;
-    do {
-      const token = cursor.next();
-      if (token.kind === 'end') cursor.fail(token);
-      depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
-    } while (depth > 0);
-  } else skipToStatementEnd(cursor);
+  if (cursor.accept('WITH') || cursor.is('(')) cursor.skipParentheses();
+  else skipToStatementEnd(cursor);
 }
 
 /** Defaults for sessions that do not say, which every driver does; and states that a database here is always in. */
@@ -231,22 +208,10 @@ function parseAlterDatabaseSet(cursor: Cursor): StatementBody {
   if (!cursor.accept('CURRENT')) cursor.name();
   cursor.expect('SET');
   const option = cursor.peek().upper;
-  const physical = [
-    'AUTO_UPDATE_STATISTICS',
-    'AUTO_CREATE_STATISTICS',
-    'AUTO_SHRINK',
-    'AUTO_CLOSE',
-    'QUERY_STORE',
-    'RECOVERY',
-    'PAGE_VERIFY',
-    'READ_COMMITTED_SNAPSHOT',
-    'ALLOW_SNAPSHOT_ISOLATION',
-    'PARAMETERIZATION',
-    'COMPATIBILITY_LEVEL',
-    'AUTOMATIC_TUNING',
-    'TARGET_RECOVERY_TIME',
-    'DELAYED_DURABILITY',
-  ];
+  const physical =
+    `AUTO_UPDATE_STATISTICS AUTO_CREATE_STATISTICS AUTO_SHRINK AUTO_CLOSE QUERY_STORE RECOVERY PAGE_VERIFY
+    READ_COMMITTED_SNAPSHOT ALLOW_SNAPSHOT_ISOLATION PARAMETERIZATION COMPATIBILITY_LEVEL AUTOMATIC_TUNING
+    TARGET_RECOVERY_TIME DELAYED_DURABILITY`.split(/\s+/);
   const known = physical.includes(option) || sessionDefaults.includes(option);
   if (!known) cursor.unsupported(`ALTER DATABASE SET ${option}`);
   while (!cursor.is('WITH') && !cursor.is(';') && cursor.peek().kind !== 'end') cursor.next();
@@ -299,7 +264,7 @@ export function parseDrop(cursor: Cursor): StatementBody {
     if (what === 'trigger' && cursor.is('ON')) cursor.unsupported('DDL and logon triggers');
     return { kind: 'drop', what, paths, ifExists };
   }
-  return cursor.unsupported(`DROP ${cursor.peek().upper}`);
+  return unknownKind(cursor, 'DROP');
 }
 
 function skipOption(cursor: Cursor): void {

@@ -77,8 +77,8 @@ function parsePrimary(cursor: Cursor): Expression {
       return { kind: 'literal', type: token.kind, text: token.text, line };
     case 'variable':
       cursor.next();
-      if (cursor.is('.') && cursor.peek(1).kind === 'word')
-        cursor.unsupported('methods of a variable (xml, spatial types)');
+      if (cursor.is('.') && cursor.peek(2).upper !== '(') throw sqlError(137, [token.text], { line });
+      if (cursor.is('.')) cursor.unsupported('methods of a variable (xml, spatial types)');
       return { kind: 'variable', name: token.text, line };
     case 'operator':
       if (cursor.accept('(')) return parseParenthesis(cursor, line);
@@ -225,7 +225,7 @@ function parseSpecialCall(cursor: Cursor, line: number): Expression | null {
 function parseCall(cursor: Cursor, path: readonly string[], line: number): Expression {
   cursor.expect('(');
   const distinct = cursor.accept('DISTINCT') || (cursor.accept('ALL') && false);
-  const star = cursor.accept('*');
+  const star = !distinct && cursor.accept('*');
   const args = star || cursor.is(')') ? [] : cursor.list(() => parseExpression(cursor));
   cursor.expect(')');
   if (cursor.is('.') && cursor.peek(1).kind === 'word') cursor.unsupported('methods of xml and spatial types');
@@ -336,9 +336,8 @@ function parseComparison(cursor: Cursor, operand: Expression, line: number): Con
   }
   const negated = cursor.accept('NOT');
   if (cursor.accept('IN')) {
-    if (cursor.is('(', 'SELECT') || cursor.is('(', 'WITH') || cursor.is('(', '(', 'SELECT')) {
+    if (cursor.is('(', 'SELECT') || cursor.is('(', 'WITH') || cursor.is('(', '(', 'SELECT'))
       return { kind: 'inQuery', operand, query: parseSubquery(cursor), negated, line };
-    }
     return { kind: 'in', operand, list: cursor.parenthesized(() => parseExpression(cursor)), negated, line };
   }
   if (cursor.accept('BETWEEN')) {
@@ -354,7 +353,7 @@ function parseComparison(cursor: Cursor, operand: Expression, line: number): Con
   if (negated) cursor.fail();
   const token = comparisons.find((candidate) => cursor.accept(candidate));
   if (token === undefined) {
-    if (cursor.peek().kind === 'operator' && !cursor.is(')') && !cursor.is(';')) cursor.fail();
+    if (cursor.peek().kind === 'operator' && ![')', ';', ','].includes(cursor.peek().upper)) cursor.fail();
     const at = cursor.peek().kind === 'end' ? cursor.peek(-1) : cursor.peek();
     throw sqlError(4145, [at.text], { line: at.line });
   }

@@ -3,7 +3,7 @@ import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseExpression, parseSubquery, refuseInto } from './expressions';
 import { parseQuery } from './query';
-import { parseTableBody } from './tables';
+import { parseVariableBody } from './tables';
 import { parseType } from './types';
 
 type CreateModule = Extract<StatementBody, { kind: 'createModule' }>;
@@ -146,7 +146,7 @@ function parseReturns(cursor: Cursor): NonNullable<ModuleDefinition['returns']> 
   if (cursor.peek().kind !== 'variable') return { kind: 'scalar', type: parseType(cursor) };
   const variable = cursor.next().text;
   cursor.expect('TABLE');
-  return { kind: 'table', variable, body: parseTableBody(cursor) };
+  return { kind: 'table', variable, body: parseVariableBody(cursor) };
 }
 
 const events = { INSERT: 'insert', UPDATE: 'update', DELETE: 'delete' } as const;

@@ -120,9 +120,8 @@ function parseQueryTerm(cursor: Cursor): QueryBody {
     cursor.expect(')');
     return { kind: 'nested', query, line };
   }
-  if (cursor.accept('VALUES')) {
+  if (cursor.accept('VALUES'))
     return { kind: 'values', rows: cursor.list(() => cursor.parenthesized(() => parseExpression(cursor))), line };
-  }
   return parseSelect(cursor);
 }
 
@@ -136,9 +135,8 @@ export function parseTop(cursor: Cursor): Top | null {
 
 function parseTopLiteral(cursor: Cursor): Top['count'] {
   const token = cursor.next();
-  if (token.kind === 'int' || token.kind === 'decimal') {
+  if (token.kind === 'int' || token.kind === 'decimal')
     return { kind: 'literal', type: token.kind, text: token.text, line: token.line };
-  }
   if (token.kind === 'variable') return { kind: 'variable', name: token.text, line: token.line };
   return cursor.fail(token);
 }
@@ -368,14 +366,7 @@ function skipHintArgument(cursor: Cursor): void {
   if (cursor.accept('=')) {
     if (cursor.is('(')) cursor.parenthesized(() => cursor.next());
     else cursor.next();
-  } else if (cursor.is('(')) {
-    let depth = 0;
-    do {
-      const token = cursor.next();
-      if (token.kind === 'end') cursor.fail(token);
-      depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
-    } while (depth > 0);
-  }
+  } else if (cursor.is('(')) cursor.skipParentheses();
 }
 
 export function parseOutput(cursor: Cursor): OutputClause | null {

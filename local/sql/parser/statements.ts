@@ -6,7 +6,7 @@ import { parseDml } from './dml';
 import { parseExecute, parseModuleCall } from './execute';
 import { parseCondition, parseExpression } from './expressions';
 import { assignOperators, parseQuery, parseQueryAfterWith, parseWith } from './query';
-import { parseTableBody } from './tables';
+import { parseVariableBody } from './tables';
 import { parseType } from './types';
 
 /** One statement, with the semicolons behind it. */
@@ -98,7 +98,7 @@ const statements: Partial<Record<string, (cursor: Cursor) => StatementBody>> = {
   },
   WAITFOR: (cursor) => {
     const mode = cursor.acceptOne(['DELAY', 'TIME'] as const);
-    if (mode === null) return cursor.unsupported('WAITFOR with a statement');
+    if (mode === null) return cursor.is('(') ? cursor.unsupported('WAITFOR with a statement') : cursor.fail();
     return { kind: 'waitfor', mode: mode === 'DELAY' ? 'delay' : 'time', value: parseExpression(cursor) };
   },
   COMMIT: (cursor) => ({ kind: 'commit', name: parseTransactionName(cursor, true) }),
@@ -159,7 +159,7 @@ function parseDeclare(cursor: Cursor): StatementBody {
     if (kind !== 'variable') cursor.fail(cursor.peek(-1));
     cursor.accept('AS');
     if (cursor.accept('TABLE')) {
-      const body = parseTableBody(cursor);
+      const body = parseVariableBody(cursor);
       return { kind: 'declareTable', name, body, line, start, end: cursor.peek(-1).end };
     }
     const type = cursor.accept('CURSOR') ? cursorType(line) : parseType(cursor);

@@ -25,6 +25,16 @@ export function parseTableBody(cursor: Cursor): TableBody {
   return body;
 }
 
+/** The body of a table variable: its constraints have no names, and reference nothing. */
+export function parseVariableBody(cursor: Cursor): TableBody {
+  const body = parseTableBody(cursor);
+  for (const { name, kind, line } of body.constraints) {
+    if (name !== null) throw sqlError(156, ['CONSTRAINT'], { line });
+    if (kind === 'foreign') throw sqlError(156, ['REFERENCES'], { line });
+  }
+  return body;
+}
+
 const constraintStarts = ['CONSTRAINT', 'PRIMARY', 'UNIQUE', 'FOREIGN', 'CHECK', 'DEFAULT'];
 
 export function parseTableElement(cursor: Cursor, body: TableBody): void {
@@ -38,7 +48,7 @@ export function parseTableElement(cursor: Cursor, body: TableBody): void {
 }
 
 /** A column with its options; constraints and indexes declared on it go to `body`. */
-export function parseColumn(cursor: Cursor, body: TableBody): ColumnDefinition {
+export function parseColumn(cursor: Cursor, body: TableBody, constraints = true): ColumnDefinition {
   const { line } = cursor.peek();
   const column: ColumnDefinition = {
     name: '',
@@ -51,17 +61,19 @@ export function parseColumn(cursor: Cursor, body: TableBody): ColumnDefinition {
     collation: null,
     line,
   };
-  // `timestamp` alone is a column of that type and name
-  column.name =
-    cursor.is('TIMESTAMP') && [',', ')'].includes(cursor.peek(1).upper) ? cursor.peek().text : cursor.name();
+  column.name = cursor.name();
   if (cursor.accept('AS')) {
     const { start } = cursor.peek();
     const expression = parseExpression(cursor);
     column.computed = { expression, text: cursor.textFrom(start), persisted: false };
-  } else {
-    column.type = parseType(cursor);
-  }
-  while (parseColumnOption(cursor, column, body));
+  } else if (cursor.is(',') || cursor.is(')') || cursor.is(';') || cursor.peek().kind === 'end') {
+    if (!constraints) cursor.fail();
+    if (column.name.toUpperCase() !== 'TIMESTAMP') throw sqlError(173, [column.name], { line });
+    column.type = { name: 'binary', schema: null, type: { name: 'binary', length: 8 }, rowversion: true, line };
+  } else column.type = parseType(cursor);
+  const ends = (): boolean =>
+    !constraints && ['IDENTITY', 'REFERENCES', ...constraintStarts].includes(cursor.peek().upper);
+  while (!ends() && parseColumnOption(cursor, column, body));
   return column;
 }
 
@@ -218,19 +230,10 @@ function parseOptionList(cursor: Cursor, options: { ignoreDuplicates: boolean; d
     const value = cursor.next().upper;
     if (option === 'IGNORE_DUP_KEY') options.ignoreDuplicates = value === 'ON';
     if (option === 'DROP_EXISTING') options.dropExisting = value === 'ON';
-    if (cursor.is('(')) skipParentheses(cursor); // ONLINE = ON (WAIT_AT_LOW_PRIORITY (...))
+    if (cursor.is('(')) cursor.skipParentheses(); // ONLINE = ON (WAIT_AT_LOW_PRIORITY (...))
     cursor.acceptOne(['MINUTES']);
-    if (cursor.accept('ON', 'PARTITIONS')) skipParentheses(cursor);
+    if (cursor.accept('ON', 'PARTITIONS')) cursor.skipParentheses();
   });
-}
-
-function skipParentheses(cursor: Cursor): void {
-  let depth = 0;
-  do {
-    const token = cursor.next();
-    if (token.kind === 'end') cursor.fail(token);
-    if (token.kind === 'operator') depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
-  } while (depth > 0);
 }
 
 function parseInlineIndex(cursor: Cursor, column: string | null): IndexClause {
@@ -269,12 +272,14 @@ export function parseAlterTable(cursor: Cursor): AlterTableAction {
   if (cursor.accept('ADD')) {
     const body: TableBody = { columns: [], constraints: [], indexes: [] };
     do {
-      cursor.accept('ADD');
       parseTableElement(cursor, body);
     } while (cursor.accept(','));
     return { kind: 'add', body, check: !noCheck };
   }
-  if (cursor.accept('ALTER', 'COLUMN')) return parseAlterColumn(cursor);
+  if (cursor.accept('ALTER')) {
+    cursor.expect('COLUMN');
+    return parseAlterColumn(cursor);
+  }
   if (cursor.accept('DROP')) return parseDrop(cursor);
   if (cursor.is('CHECK') || cursor.is('NOCHECK')) {
     const enabled = cursor.next().upper === 'CHECK';
@@ -317,9 +322,10 @@ function parseAlterColumn(cursor: Cursor): AlterTableAction {
     }
     return { kind: 'columnOption', column, add, option };
   }
-  const column = parseColumn(cursor, body);
-  if (body.constraints.length > 0 || column.identity !== null) cursor.fail();
-  if (cursor.accept('WITH')) skipParentheses(cursor);
+  const column = parseColumn(cursor, body, false);
+  if (cursor.is('IDENTITY') || cursor.is('REFERENCES') || constraintStarts.some((word) => cursor.is(word)))
+    cursor.fail();
+  if (cursor.accept('WITH')) cursor.skipParentheses();
   return { kind: 'alterColumn', column };
 }
 
@@ -334,7 +340,7 @@ function parseDrop(cursor: Cursor): AlterTableAction {
     else if (cursor.accept('CONSTRAINT')) into = constraints;
     if (cursor.accept('IF', 'EXISTS')) ifExists = true;
     into.push(cursor.name());
-    if (cursor.accept('WITH')) skipParentheses(cursor);
+    if (cursor.accept('WITH')) cursor.skipParentheses();
   } while (cursor.accept(','));
   return { kind: 'drop', columns, constraints, ifExists };
 }

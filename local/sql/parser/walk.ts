@@ -45,6 +45,16 @@ export function firstColumn(node: object, fits: (name: string) => boolean = () =
   return found;
 }
 
+/** The columns that a syntax tree names, in lower case and without their tables. */
+export function columnNames(node: object): ReadonlySet<string> {
+  const names = new Set<string>();
+  firstColumn(node, (name) => {
+    names.add(name.toLowerCase());
+    return false;
+  });
+  return names;
+}
+
 /** The statements inside of a statement. */
 export function nestedOf(statement: Statement): readonly Statement[] {
   switch (statement.kind) {

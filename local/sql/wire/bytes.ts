@@ -35,9 +35,8 @@ export function createByteReader(buffer: Buffer): ByteReader {
   let position = 0;
   const take = (length: number): number => {
     const start = position;
-    if (length < 0 || length > buffer.length - start) {
+    if (length < 0 || length > buffer.length - start)
       throw protocolError(`the request ends at byte ${buffer.length}, inside a value of ${length} bytes`);
-    }
     position = start + length;
     return start;
   };

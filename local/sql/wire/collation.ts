@@ -39,8 +39,7 @@ export function checkCollation(collation: Buffer): Buffer {
   const isOurs = collation[0] === defaultCollation[0] && collation[1] === defaultCollation[1];
   const isUnset = collation.every((byte) => byte === 0);
   const isUtf8 = ((collation[3] ?? 0) & utf8Flag) !== 0;
-  if (!isOurs && !isUnset && !isUtf8) {
+  if (!isOurs && !isUnset && !isUtf8)
     throw protocolError(`collation ${collation.toString('hex')} is not one that this server offers`);
-  }
   return collation;
 }

@@ -139,9 +139,8 @@ async function admit(
     say(response, message);
     return null;
   };
-  if (login.tdsVersion !== tdsVersion8 && login.tdsVersion < oldestTdsVersion) {
+  if (login.tdsVersion !== tdsVersion8 && login.tdsVersion < oldestTdsVersion)
     return refuse(loginMessage(17_828, 20, 'This server speaks TDS 7.3, 7.4 and 8.0.'));
-  }
   const faults = host.faults.atLogin({ server: host.server, database });
   if (faults.delayMs > 0 && !(await waitWhileOpen(socket, host.clock, faults.delayMs))) return null;
   if (faults.strike?.kind === 'dropLogin') {

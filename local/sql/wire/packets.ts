@@ -103,9 +103,8 @@ export function createPacketReader(stream: Duplex, initialLimits: PacketLimits):
     }
     first ??= { type, status };
     const payloadLength = packet.length - headerLength;
-    if (bodyLength + payloadLength > limits.messageBytes) {
+    if (bodyLength + payloadLength > limits.messageBytes)
       throw protocolError(`a message is longer than ${limits.messageBytes} bytes`);
-    }
     if (bodyLength + payloadLength > body.length) {
       const grown = Buffer.allocUnsafe(
         Math.max(bodyLength + payloadLength, Math.min(body.length * 2, limits.messageBytes)),

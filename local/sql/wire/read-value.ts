@@ -151,9 +151,8 @@ function decimalType(name: 'decimal' | 'numeric', reader: ByteReader): ReadType 
   reader.uint8(); // the maximum length; each value brings its own
   const precision = reader.uint8();
   const scale = reader.uint8();
-  if (precision < 1 || precision > 38 || scale > precision) {
+  if (precision < 1 || precision > 38 || scale > precision)
     throw protocolError(`${name}(${precision},${scale}) does not exist`);
-  }
   return {
     type: { name, precision, scale },
     read: (from) => {

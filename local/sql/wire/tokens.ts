@@ -56,9 +56,8 @@ export function writeColumns(writer: ByteWriter, columns: readonly SqlColumn[]):
 }
 
 export function writeRow(writer: ByteWriter, columns: readonly SqlColumn[], values: readonly SqlValue[]): void {
-  if (values.length !== columns.length) {
+  if (values.length !== columns.length)
     throw new Error(`the engine gave ${values.length} values for ${columns.length} columns`);
-  }
   const hasNulls = values.includes(null);
   writer.uint8(hasNulls ? token.nullBitmapRow : token.row);
   if (hasNulls) {
