@@ -10,7 +10,17 @@ export interface AppSettingsInput {
   sqlServers: readonly { server: string; host: string; port: number }[];
   /** Where all servers below a domain are reached: those that are created later. */
   sqlGateway: { suffix: string; host: string; port: number };
+  arm: {
+    endpoint: string;
+    subscriptionId: string;
+    tenantId: string;
+    resourceGroup: string;
+    locations: readonly string[];
+  };
 }
+
+/** The environment that the embedded servers belong to: what is in the tag of every server of ours. */
+export const localEnvironment = 'local';
 
 export function appSettings(input: AppSettingsInput): Record<string, string> {
   return {
@@ -31,5 +41,15 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
       `*${input.sqlGateway.suffix}=${input.sqlGateway.host},${input.sqlGateway.port}`,
     ].join(';'),
     SQLFLEET_MONITOR_INTERVAL_MS: '1000',
+    SQLFLEET_ARM_ENDPOINT: input.arm.endpoint,
+    SQLFLEET_CAPACITY_SUBSCRIPTION: input.arm.subscriptionId,
+    SQLFLEET_CAPACITY_RESOURCE_GROUP: input.arm.resourceGroup,
+    SQLFLEET_CAPACITY_REGIONS: input.arm.locations[0] ?? '',
+    SQLFLEET_CAPACITY_ENVIRONMENT: localEnvironment,
+    SQLFLEET_CAPACITY_TENANT: input.arm.tenantId,
+    SQLFLEET_CAPACITY_ADMIN_GROUP: 'Sqlfleet administrators',
+    SQLFLEET_CAPACITY_ADMIN_GROUP_ID: input.arm.tenantId,
+    SQLFLEET_CAPACITY_LOG_ANALYTICS: `/subscriptions/${input.arm.subscriptionId}/resourceGroups/${input.arm.resourceGroup}/providers/Microsoft.OperationalInsights/workspaces/audit`,
+    SQLFLEET_CAPACITY_POLL_MS: '1000',
   };
 }

@@ -22,7 +22,7 @@ import { startPostgres } from '../postgres/postgres';
 import { createSqlEngine } from '../sql/engine';
 import { sqlFaultSchema } from '../sql/faults';
 import { startSqlServers } from '../sql/servers';
-import { appSettings } from './app-settings';
+import { appSettings, localEnvironment } from './app-settings';
 import { armPart } from './arm-part';
 import { startControl } from './control';
 import { writeEndpoints, type Endpoints } from './endpoints';
@@ -159,6 +159,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       stateFolder: join(state, 'arm'),
       ...{ tls, verifyToken, fleet, vaults },
       scope: { tenantId: identity.tenantId, serverSuffix },
+      fleetTags: { 'managed-by': 'sqlfleet', 'sqlfleet-environment': localEnvironment },
     });
   // Its clients keep the addresses of operations.
   const arm = await started(
@@ -174,6 +175,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     port: sqlPort,
   }));
   const settings = appSettings({
+    arm,
     hostName: `localhost:${httpPort}`,
     serviceBusConnectionString: broker.serviceBusConnectionString,
     eventHubsConnectionString: broker.eventHubsConnectionString,
