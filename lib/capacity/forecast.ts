@@ -22,13 +22,21 @@ export function forecast(samples: readonly Sample[], windowMs: number): Forecast
 /** Growth to expect within `windowMs`: the trend or the worst that was seen, whichever is more. Never negative. */
 export function expectedGrowth(samples: readonly Sample[], windowMs: number): number {
   const { perMs, largestGrowth: burst } = forecast(samples, windowMs);
-  return Math.max(0, perMs * windowMs, burst);
+  return Math.max(0, perMs * Math.min(windowMs, sightMs(samples)), burst);
 }
 
-/** Null: at this slope it never gets there. */
-export function exhaustedInMs(current: number, limit: number, perMs: number): number | null {
+/** A trend is believed for this many times as long as it was watched: two samples say nothing about next week. */
+const trust = 7;
+
+export function sightMs(samples: readonly Sample[]): number {
+  return trust * ((samples.at(-1)?.atMs ?? 0) - (samples[0]?.atMs ?? 0));
+}
+
+/** Null: at this slope it does not get there within sight. */
+export function exhaustedInMs(current: number, limit: number, perMs: number, withinMs: number): number | null {
   if (current >= limit) return 0;
-  return perMs > 0 ? (limit - current) / perMs : null;
+  const ms = perMs > 0 ? (limit - current) / perMs : Infinity;
+  return ms <= withinMs ? ms : null;
 }
 
 export function theilSenSlope(samples: readonly Sample[]): number {
