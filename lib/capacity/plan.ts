@@ -242,7 +242,8 @@ function wishFor(view: PooledView, samplesAbove: number, policy: Policy): Wish |
     const reason = `${of}: room for ${Math.floor(view.headroom)} below the ceiling, ${Math.ceil(view.wanted)} wanted`;
     return { view, closeness: near, urgent: true, reason };
   }
-  if (samplesAbove < policy.samplesToCreate) return null;
+  // Between the reset and the create threshold the count is kept, but it asks for nothing.
+  if (view.utilisation < view.create || samplesAbove < policy.samplesToCreate) return null;
   const reason = `${of}, above the create threshold ${percent(view.create)} for ${samplesAbove} samples`;
   return { view, closeness: near, urgent: false, reason };
 }
