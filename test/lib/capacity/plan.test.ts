@@ -44,8 +44,8 @@ describe('the policy', () => {
       balancing: { hotPercent: 50, targetPercent: 60 },
     });
     expect(result.error?.issues.map(({ path }) => path.join('.'))).toEqual([
-      'thresholds.databases',
       'thresholds.servers',
+      'thresholds.databases',
       'thresholds.databases',
       'balancing.targetPercent',
       'minimumHeadroom',
