@@ -5,24 +5,13 @@ export interface Sample {
   value: number;
 }
 
-export interface Forecast {
-  /** Theil–Sen: the median of the slopes of all pairs. One wild sample, or a night without growth, hardly moves it. */
-  perMs: number;
-  /** The most that it grew within any stretch of `windowMs`: bursts do not show in a median. */
-  largestGrowth: number;
-}
-
 /** Beyond this many the pairs grow too many for every tick; every n-th sample says the same. */
 const samplesForSlope = 60;
 
-export function forecast(samples: readonly Sample[], windowMs: number): Forecast {
-  return { perMs: theilSenSlope(samples), largestGrowth: largestGrowth(samples, windowMs) };
-}
-
 /** Growth to expect within `windowMs`: the trend or the worst that was seen, whichever is more. Never negative. */
 export function expectedGrowth(samples: readonly Sample[], windowMs: number): number {
-  const { perMs, largestGrowth: burst } = forecast(samples, windowMs);
-  return Math.max(0, perMs * Math.min(windowMs, sightMs(samples)), burst);
+  const trend = theilSenSlope(samples) * Math.min(windowMs, sightMs(samples));
+  return Math.max(0, trend, largestGrowth(samples, windowMs));
 }
 
 /** A trend is believed for this many times as long as it was watched: two samples say nothing about next week. */
@@ -39,6 +28,7 @@ export function exhaustedInMs(current: number, limit: number, perMs: number, wit
   return ms <= withinMs ? ms : null;
 }
 
+/** Theil–Sen: the median of the slopes of all pairs. One wild sample, or a night without growth, hardly moves it. */
 export function theilSenSlope(samples: readonly Sample[]): number {
   const step = Math.max(1, Math.ceil(samples.length / samplesForSlope));
   const thinned = samples.filter((_, index) => (samples.length - 1 - index) % step === 0);
@@ -51,6 +41,7 @@ export function theilSenSlope(samples: readonly Sample[]): number {
   return percentile(slopes, 0.5);
 }
 
+/** The most that it grew within any stretch of `windowMs`: bursts do not show in a median. */
 function largestGrowth(samples: readonly Sample[], windowMs: number): number {
   let largest = 0;
   let start = 0;

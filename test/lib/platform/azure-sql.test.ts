@@ -7,7 +7,7 @@ import { type AzureSql, createAzureSql } from '../../../lib/platform/azure-sql';
 import { type Arm, startArm } from '../../../local/arm/start';
 import { ensureCertificates } from '../../../local/certificates/certificates';
 import { type Identity, startIdentity } from '../../../local/identity/start';
-import { template } from '../../support/capacity';
+import { aServer, capacityUnderTest, region, template } from '../../support/capacity';
 
 let folder: string;
 let identity: Identity;
@@ -102,9 +102,36 @@ it('counts databases over all pages, without master', async () => {
   expect(await anotherProcess().countDatabases(group, 'counted')).toBe(234);
   const [pool] = await anotherProcess().listElasticPools(group, 'counted');
   expect(pool?.name).toBe('p');
+});
+
+it('moves the hottest databases of a hot pool to a cool one of the same server, where that is allowed', async () => {
+  await created('balanced');
+  const azure = anotherProcess();
+  arm.control['claimDatabases']?.({ server: 'balanced', count: 0, pools: ['hot', 'cool'] });
+  const pools = await azure.listElasticPools(group, 'balanced');
+  const idOf = (name: string): string => pools.find((pool) => pool.name === name)?.id ?? '';
+  for (const name of ['busy', 'calm']) {
+    const database = { region: 'westeurope', tags: {}, sku: null, elasticPoolId: idOf('hot') };
+    let operation = await azure.createDatabase(group, 'balanced', name, database, null);
+    while (!operation.done) {
+      operation = await azure.createDatabase(group, 'balanced', name, database, operation.poller);
+    }
+  }
+  const timeMs = Date.now() - 2 * 3_600_000;
+  arm.control['setMetrics']?.({ server: 'balanced', pool: 'hot', values: { cpu_percent: 95 }, timeMs });
+  arm.control['setMetrics']?.({ server: 'balanced', pool: 'cool', values: { cpu_percent: 10 }, timeMs });
+  arm.control['setMetrics']?.({ server: 'balanced', database: 'busy', values: { cpu_percent: 40 }, timeMs });
+  arm.control['setMetrics']?.({ server: 'balanced', database: 'calm', values: { cpu_percent: 2 }, timeMs });
   const heat = createAzureMetrics({ ...azureOptions(), nowMs: () => Date.now() });
-  const percent = await heat.heatPercent(pool?.id ?? '');
-  expect(percent === null || (percent >= 0 && percent <= 100)).toBe(true);
+  const test = capacityUnderTest({ policy: { balancing: { mode: 'move' } }, deps: { azure, heat } });
+  await test.services.servers.create(aServer('balanced'));
+  await test.services.balance(region);
+  const moves = await test.services.store.listMoves({ regions: [region] }, { pageSize: 10, continuation: null });
+  expect(moves.items).toMatchObject([{ database: 'busy', fromPool: 'hot', toPool: 'cool', state: 'made' }]);
+  const arrived = async (): Promise<string[]> =>
+    (await azure.listPooledDatabases(group, 'balanced', 'cool')).map(({ name }) => name);
+  while ((await arrived()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await arrived()).toEqual(['busy']);
 });
 
 it('reads quotas, whatever form they come in', async () => {
