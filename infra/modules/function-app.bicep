@@ -13,6 +13,12 @@ param eventHubsNamespace string
 param cosmosEndpoint string
 param cosmosDatabase string
 param keyVaultUrl string
+param environmentName string
+param serverResourceGroup string
+param sqlRegions array
+param sqlAdminGroupName string
+param sqlAdminGroupObjectId string
+param logAnalyticsWorkspaceId string
 
 @description('Instances at the same time; each builds up to 32 lanes.')
 @minValue(40)
@@ -41,6 +47,14 @@ var settings = {
   SQLFLEET_KEY_VAULT_URL: keyVaultUrl
   SQLFLEET_SQL_AUTHENTICATION: 'entra'
   SQLFLEET_SQL_ALLOWED_SERVERS: environment().suffixes.sqlServerHostname
+  SQLFLEET_CAPACITY_SUBSCRIPTION: subscription().subscriptionId
+  SQLFLEET_CAPACITY_TENANT: tenant().tenantId
+  SQLFLEET_CAPACITY_RESOURCE_GROUP: serverResourceGroup
+  SQLFLEET_CAPACITY_REGIONS: join(sqlRegions, ',')
+  SQLFLEET_CAPACITY_ENVIRONMENT: environmentName
+  SQLFLEET_CAPACITY_ADMIN_GROUP: sqlAdminGroupName
+  SQLFLEET_CAPACITY_ADMIN_GROUP_ID: sqlAdminGroupObjectId
+  SQLFLEET_CAPACITY_LOG_ANALYTICS: logAnalyticsWorkspaceId
 }
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
