@@ -17,7 +17,7 @@ import { clusterChoiceSchema, clusterRequestSchema } from '../lib/platform/clust
 import { type Versioned } from '../lib/platform/documents';
 import { AppError } from '../lib/platform/errors';
 import {
-  continuationCodec,
+  continuationsOf,
   entityTags,
   jsonBody,
   oneOrMore,
@@ -25,12 +25,14 @@ import {
   parsed,
   problemSchema,
   queryOf,
+  refuseLargerThan,
   type Route,
 } from '../lib/platform/http';
 import { adminOf } from './cluster-admin';
 
 const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
 const refusals = {
+  413: problem('The body is larger than any cluster.'),
   400: problem('The request cannot be understood, or does not say who makes the change.'),
   401: problem('Nobody is signed in.'),
   403: problem('The caller is no admin of build clusters.'),
@@ -75,6 +77,14 @@ function apiUrlOf(request: HttpRequest): string {
   return `${new URL(request.url).origin}/api`;
 }
 
+/** Much more than any cluster needs: what is larger is no mistake. */
+const largestBodyBytes = 128 * 1024;
+
+function bodyOf(request: HttpRequest): Promise<unknown> {
+  refuseLargerThan(request, largestBodyBytes);
+  return jsonBody(request);
+}
+
 /** The HTTP API of the registry, as data: registered with the host, and described in the OpenAPI document. */
 export function clusterRoutes(services: () => ClusterServices): Route[] {
   const answer = async (
@@ -108,7 +118,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('A field or a key cannot be accepted; all problems are listed.'),
       },
       async handle(request) {
-        const body = await jsonBody(request);
+        const body = await bodyOf(request);
         const by = adminOf(request, body, services().admins);
         const input = readInput(body);
         if (input.name === undefined) throw nameMissing();
@@ -126,14 +136,15 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         const { status, pageSize, continuation } = parsed(listQuery, queryOf(request), 'query');
         const { store, directory, registry } = services();
         await registry.ensureManaged();
-        const after = continuationCodec.decode(continuation) ?? '';
+        const continuations = continuationsOf(['clusters', status]);
+        const after = continuations.decode(continuation) ?? '';
         const wanted = (await directory.statuses(await store.list())).filter(
           (at) => at.cluster.id > after && (status === undefined || status.includes(at.status)),
         );
         const page = wanted.slice(0, pageSize);
         const last = wanted.length > page.length ? (page.at(-1)?.cluster.id ?? null) : null;
         const items = page.map(({ cluster, ...at }) => clusterView(cluster, at, apiUrlOf(request)));
-        return { jsonBody: { items, continuation: continuationCodec.encode(last) } };
+        return { jsonBody: { items, continuation: continuations.encode(last) } };
       },
     },
     {
@@ -169,7 +180,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('A field or a key cannot be accepted; all problems are listed.'),
       },
       async handle(request) {
-        const body = await jsonBody(request);
+        const body = await bodyOf(request);
         const by = adminOf(request, body, services().admins);
         const name = request.params.name ?? '';
         const input = readInput(body);
@@ -196,7 +207,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('A field cannot be accepted; all problems are listed.'),
       },
       async handle(request) {
-        const body = await jsonBody(request);
+        const body = await bodyOf(request);
         const by = adminOf(request, body, services().admins);
         const input = parsed(clusterPatchSchema, body, 'body');
         const cluster = await services().registry.patch(nameOf(request), input, by, entityTags(request, 'if-match'));
@@ -257,7 +268,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('This key cannot be accepted.'),
       },
       async handle(request) {
-        const body = await jsonBody(request);
+        const body = await bodyOf(request);
         const by = adminOf(request, body, services().admins);
         const { actor: _actor, reason: _reason, ...jwk } = parsed(keyInputSchema, body, 'body');
         const name = nameOf(request);
@@ -316,11 +327,12 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         const name = nameOf(request);
         const found = await services().store.find(name);
         if (found === null) throw clusterNotFound(name);
+        const continuations = continuationsOf(['clusterAudit', found.value.id]);
         const page = await services().audit.list(auditSubject(found.value.id), {
           pageSize,
-          continuation: continuationCodec.decode(continuation),
+          continuation: continuations.decode(continuation),
         });
-        return { jsonBody: { items: page.items, continuation: continuationCodec.encode(page.continuation) } };
+        return { jsonBody: { items: page.items, continuation: continuations.encode(page.continuation) } };
       },
     },
     {
@@ -336,7 +348,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
       },
       async handle(request) {
         const { explain } = parsed(selectQuery, queryOf(request), 'query');
-        const { random, ...asked } = parsed(selectBody, await jsonBody(request), 'body');
+        const { random, ...asked } = parsed(selectBody, await bodyOf(request), 'body');
         const { choice, refused } = await services().directory.select(clusterRequestOf(asked), random);
         const { cluster, queue, path, reason } = choice;
         return { jsonBody: { cluster, queue, path, reason, refused, ...(explain ? { explanation: choice } : {}) } };

@@ -106,7 +106,9 @@ export function decide(facts: RegionFacts, policy: Policy): Decision {
     const wish = wishFor(view, aboveCreate[view.metric] ?? 0, policy);
     if (wish !== null) wishes.push(wish);
   }
-  if (pooled.length === 0 && placeable(facts.servers).length + inFlight.length === 0) wishes.push(firstServer(facts));
+  if (pooled.length === 0 && !facts.servers.some(({ state }) => isComing(state, policy))) {
+    wishes.push(firstServer(facts));
+  }
 
   const belowHeadroom = pooled.some((view) => view.headroom < view.wanted);
   const metrics: MetricView[] = [...pooled, ...regional];
@@ -126,9 +128,9 @@ export function decide(facts: RegionFacts, policy: Policy): Decision {
   return { ...base, action: 'none', reasons: [wish.reason, guard.reason], conditions };
 }
 
-/** Servers whose headroom can be used, now or as soon as they are there. */
-function placeable(servers: readonly Server[]): Server[] {
-  return servers.filter(({ state }) => state === 'ready');
+/** There, or about to be: a server that is taken over is not counted yet, but a region with it is not without servers. */
+function isComing(state: Server['state'], policy: Policy): boolean {
+  return state === 'ready' || isInFlight(state) || (state === 'quarantined' && policy.adoption === 'automatic');
 }
 
 /** On its way for the first time. A server that is secured once more is not: it holds up no other. */

@@ -187,7 +187,7 @@ export function createTick(deps: TickDeps) {
       if (after === 'fenced') return 0;
       const judged = (kind: string): boolean => listing.known || !needsListing.has(kind);
       const openAlerts = await deps.alerts(region, conditions, judged, at());
-      await record(region, decision, requested, corrections, memory.lastDecision);
+      await record(region, fence, decision, requested, corrections, memory.lastDecision);
       emit(region, documents, decision, openAlerts, clock.nowMs() - begunMs);
       return documents.filter(({ state }) => isInFlight(state)).length + (requested === null ? 0 : 1);
     });
@@ -233,6 +233,7 @@ export function createTick(deps: TickDeps) {
   /** Kept when something was done, corrected, or decided otherwise than last time. */
   const record = async (
     region: string,
+    fence: number,
     decision: Decision,
     requested: string | null,
     corrections: Correction[],
@@ -242,7 +243,7 @@ export function createTick(deps: TickDeps) {
     if (requested === null && corrections.length === 0 && short === lastDecision) return;
     const nowMs = clock.nowMs();
     await store.createDecision({
-      id: `decision-${nowMs}`,
+      id: `decision-${nowMs}-${fence}`,
       kind: 'decision',
       scope: region,
       region,

@@ -49,6 +49,11 @@ export function createMemoryBlobs(): BlobStore & { names(): string[]; remove(nam
 
 const maximumDeliveries = 10;
 
+/** Sessions are of one subscription each. */
+function laneOf({ cluster, sessionId }: OutgoingMessage): string {
+  return cluster === 'managed' ? sessionId : `${cluster}|${sessionId}`;
+}
+
 /** Sessions as the broker keeps them: one queue per lane, duplicates by message id dropped. */
 export function createMemoryQueue() {
   const seen = new Set<string>();
@@ -61,14 +66,14 @@ export function createMemoryQueue() {
       for (const message of messages) {
         if (seen.has(message.messageId)) continue;
         seen.add(message.messageId);
-        const lane = lanes.get(message.sessionId) ?? [];
+        const lane = lanes.get(laneOf(message)) ?? [];
         lane.push(message);
-        lanes.set(message.sessionId, lane);
+        lanes.set(laneOf(message), lane);
         deepest = Math.max(deepest, lane.length);
       }
     },
-    backlog: async () => ({
-      active: [...lanes.values()].reduce((sum, lane) => sum + lane.length, 0),
+    backlog: async (cluster) => ({
+      active: [...lanes.values()].reduce((sum, lane) => sum + (lane[0]?.cluster === cluster ? lane.length : 0), 0),
       deadLettered: deadLetters.length,
     }),
     async drainDeadLetters(_cluster, limit, handle) {
@@ -86,10 +91,10 @@ export function createMemoryQueue() {
     deepest: () => deepest,
     /** What a delivery that failed ends with: the message comes again first in its lane, ten times at most. */
     giveBack(message: OutgoingMessage, description: string): void {
-      const { messageId, body, sessionId } = message;
+      const { messageId, body } = message;
       const failed = (failedDeliveries.get(messageId) ?? 0) + 1;
       failedDeliveries.set(messageId, failed);
-      if (failed < maximumDeliveries) lanes.get(sessionId)?.unshift(message);
+      if (failed < maximumDeliveries) lanes.get(laneOf(message))?.unshift(message);
       else deadLetters.push({ messageId, body, reason: 'MaxDeliveryCountExceeded', description });
     },
     /** The first message of every lane: what as many workers would be at. */
