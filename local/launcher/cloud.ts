@@ -110,7 +110,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   const startSql = async () => {
     const postgres = await started(startPostgres({ stateDirectory: join(state, 'postgres') }), (part) => part.stop());
     const engine = await started(createSqlEngine({ postgres: postgres.connection, clock }), (part) => part.close());
-    const fleet = await createFleet(engine, serverNames, options.databases, () => refreshEndpoints());
+    const fleet = await createFleet(
+      engine,
+      { servers: serverNames, databasesPerServer: options.databases, stateFolder: state },
+      () => refreshEndpoints(),
+    );
     const servers = await started(
       startSqlServers({
         engine,

@@ -168,6 +168,7 @@ it('drops a server and mangles settings behind the back of whoever uses it', asy
   await arm.control['dropServer']?.({ server: 'fleet-2' });
   expect(running.has('fleet-2')).toBe(false);
   arm.control['mangle']?.({ server: 'fleet-1', properties: { minimalTlsVersion: '1.0' }, tags: { who: 'a stranger' } });
+  await harness.restart();
   expect(await sql.servers.get(...place)).toMatchObject({ minimalTlsVersion: '1.0', tags: { who: 'a stranger' } });
   expect(await namesOf(sql.servers.list())).toEqual(['fleet-1']);
 });
