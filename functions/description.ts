@@ -2,6 +2,7 @@ import { app } from '@azure/functions';
 import { type Route } from '../lib/platform/http';
 import { approvalRoutes } from './approvals';
 import { buildRoutes } from './build-routes';
+import { eventRoutes } from './event-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
 
@@ -13,7 +14,7 @@ export function allRoutes(): Route[] {
   const undescribed = (): never => {
     throw new Error('these routes are for description only');
   };
-  return [...buildRoutes(undescribed), ...approvalRoutes(undescribed), ...packageRoutes];
+  return [...buildRoutes(undescribed), ...approvalRoutes(undescribed), ...eventRoutes(undescribed), ...packageRoutes];
 }
 
 /** The OpenAPI document as text, as it is committed and served. */

@@ -3,6 +3,7 @@ import { compose, type Composition } from '../lib/platform/compose';
 import { registerApprovals } from './approvals';
 import { registerBuilds } from './builds';
 import { registerDescription } from './description';
+import { registerEvents } from './events';
 import { registerPackages } from './packages';
 
 let composition: Composition | undefined;
@@ -12,6 +13,7 @@ const composed = (): Composition => (composition ??= compose(process.env));
 
 registerBuilds(() => composed().builds);
 registerApprovals(() => composed().approvals);
+registerEvents(() => composed());
 registerPackages();
 registerDescription();
 

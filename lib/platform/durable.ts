@@ -71,8 +71,13 @@ export function registerOrchestration(name: string, orchestration: Orchestration
 export function registerActivity(
   name: string,
   run: (input: unknown, context: InvocationContext) => FunctionResult<unknown>,
+  /** The activity starts or wakes orchestrations, through `orchestrationsOf(context)`. */
+  options: { startsOthers?: boolean } = {},
 ): void {
-  df.app.activity(name, { handler: run });
+  df.app.activity(name, {
+    handler: run,
+    ...(options.startsOthers === true ? { extraInputs: [durableClientInput] } : {}),
+  });
 }
 
 /** Waits for `delayMs`, or less when somebody calls `wake`. */

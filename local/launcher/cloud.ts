@@ -11,6 +11,7 @@ import { startDocuments } from '../documents/start';
 import { createDurableEngine } from '../durable/engine';
 import { readDurableSettings } from '../durable/settings';
 import { loadApp } from '../host/app/load-app';
+import { startEventGrid } from '../event-grid/start';
 import { createFunctionsHost } from '../host/functions-host';
 import { startIdentity } from '../identity/start';
 import { startKeyVault } from '../key-vault/start';
@@ -39,6 +40,8 @@ export interface Cloud {
 
 const stopGraceMs = 10_000;
 const sqlUser = 'sqlfleet';
+/** Event Grid waits ten seconds before it tries again: half a second here. */
+const eventGridHaste = 20;
 
 /**
  * Starts everything that the app needs, and the app, in this process, with its state under `options.state`. Parts that do
@@ -113,7 +116,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     );
     return { fleet, servers };
   };
-  const [{ fleet, servers }, broker, documents, blobs, keyVault] = await Promise.all([
+  const [{ fleet, servers }, broker, documents, blobs, keyVault, eventGrid] = await Promise.all([
     startSql(),
     started(
       startBroker({
@@ -139,6 +142,16 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       startKeyVault({ port: port(options['key-vault-port']), stateFolder: join(state, 'key-vault'), tls, verifyToken }),
       (part) => part.stop(),
     ),
+    started(
+      startEventGrid({
+        port: port(options['event-grid-port']),
+        tls,
+        key: secrets.eventTopicKey,
+        verifyToken,
+        haste: eventGridHaste,
+      }),
+      (part) => part.stop(),
+    ),
   ]);
   const arm = await started(startArm({ port: port(options['arm-port']), tls, verifyToken, fleet }), (part) =>
     part.stop(),
@@ -160,6 +173,14 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     keyVaultUrl: keyVault.url,
     identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
     sqlServers,
+    armEndpoint: arm.endpoint,
+    events: {
+      topics: `/subscriptions/${arm.subscriptionId}`,
+      webhookKey: secrets.eventWebhookKey,
+      ownIdentities: `${identity.objectId},${identity.clientId}`,
+      topicEndpoint: eventGrid.topicEndpoint,
+      topicKey: secrets.eventTopicKey,
+    },
   });
   Object.assign(process.env, settings);
 
@@ -224,6 +245,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         counters: () => blobs.counters(),
         resetCounters: () => blobs.resetCounters(),
       },
+      eventGrid: {
+        setFaults: (faults) => setHttpFaults(eventGrid.faults, faults),
+        waitingFaults: () => eventGrid.faults.waiting(),
+        counters: () => eventGrid.counters(),
+      },
       durable: { counters: () => durable.allCounters() },
     }),
     (part) => part.stop(),
@@ -250,6 +276,12 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     keyVault: { url: keyVault.url },
     arm: { endpoint: arm.endpoint },
     identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
+    eventGrid: {
+      url: eventGrid.url,
+      topicEndpoint: eventGrid.topicEndpoint,
+      key: secrets.eventTopicKey,
+      webhookKey: secrets.eventWebhookKey,
+    },
     control: { url: control.url },
     caFile: certificates.caFile,
   };

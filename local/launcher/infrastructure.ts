@@ -8,6 +8,8 @@ const containersSchema = z.array(
   z.object({
     name: z.string(),
     partitionKey: z.string(),
+    /** -1: documents may say themselves when they end. */
+    defaultTtlSeconds: z.int().optional(),
     /** For queries that sort by more than one property. */
     compositeIndexes: z
       .array(z.array(z.object({ path: z.string(), order: z.enum(['ascending', 'descending']) })))
@@ -56,10 +58,13 @@ export async function createContainers(services: {
   const cosmos = new CosmosClient(services.cosmos);
   try {
     const { database } = await cosmos.databases.createIfNotExists({ id: topology.cosmos.database });
-    for (const { name, partitionKey, compositeIndexes } of containersSchema.parse(topology.cosmos.containers)) {
+    for (const { name, partitionKey, defaultTtlSeconds, compositeIndexes } of containersSchema.parse(
+      topology.cosmos.containers,
+    )) {
       await database.containers.createIfNotExists({
         id: name,
         partitionKey: { paths: [partitionKey] },
+        ...(defaultTtlSeconds === undefined ? {} : { defaultTtl: defaultTtlSeconds }),
         indexingPolicy: {
           automatic: true,
           indexingMode: 'consistent',
