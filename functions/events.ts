@@ -27,17 +27,17 @@ export function registerEvents(parts: () => EventParts): void {
 
   registerOrchestration(handleEventName, handleEventOrchestration);
   registerOrchestration(nudgeCapacityName, nudgeCapacityOrchestration);
-  const startsOthers = { startsOthers: true };
+  const usesOrchestrations = { usesOrchestrations: true };
   registerActivity(
     actOnEventName,
     (input, context) => parts().events.act(actInputSchema.parse(input), orchestrationsOf(context)),
-    startsOthers,
+    usesOrchestrations,
   );
   registerActivity(
     answerNudgeName,
     (input, context) =>
       parts().events.answerNudge(nudgeInputSchema.pick({ region: true }).parse(input), orchestrationsOf(context)),
-    startsOthers,
+    usesOrchestrations,
   );
 
   app.timer('resumeEvents', {

@@ -5,6 +5,7 @@ import { type DatabaseBuildResult } from '../../lib/builds/model';
 import { type Build } from '../../lib/builds/schema';
 import { readSubmitted } from '../../lib/packages/submitted';
 import { readPackage } from '../../lib/packages/read';
+import { appAlone } from '../../lib/platform/cluster-choice';
 import { createAudit } from '../../lib/platform/audit';
 import { type BlobStore } from '../../lib/platform/blobs';
 import { type Clock } from '../../lib/platform/clock';
@@ -16,7 +17,7 @@ import { type BuildQueue, type OutgoingMessage } from '../../lib/platform/messag
 import { parseTargets } from '../../lib/targets/parse';
 
 export interface SimulatedBuildDeps {
-  documents: (container: 'builds' | 'outcomes' | 'audit' | 'approvals') => DocumentStore;
+  documents: (container: 'builds' | 'outcomes' | 'audit' | 'approvals' | 'laneHolds') => DocumentStore;
   blobs: (container: 'packages' | 'builds' | 'logs') => BlobStore;
 }
 
@@ -79,6 +80,8 @@ export function createSimulatedBuild(deps: SimulatedBuildDeps): SimulatedBuild {
     documents: { builds: deps.documents('builds'), outcomes: deps.documents('outcomes') },
     blobs: { uploads: deps.blobs('packages'), state: deps.blobs('builds'), logs: deps.blobs('logs') },
     queue,
+    clusters: appAlone,
+    laneHolds: deps.documents('laneHolds'),
     events: {
       publish: () => void (traffic.events += 1),
       flush: async () => undefined,

@@ -1,36 +1,31 @@
-import { type Clock } from '../platform/clock';
 import { forEachConcurrently } from '../platform/concurrency';
 import { AppError, messageOf } from '../platform/errors';
 import { type Logger } from '../platform/logger';
-import { type BuildQueue, type OutgoingMessage } from '../platform/messages';
 import { type createAskApprovals } from './ask-approvals';
 import { type DeadLetters } from './dead-letters';
-import { type Gates, heldBack, isHeld } from './gates';
-import { adaptedLanes, emptied, keyInLaneName, laneDepth, smoothedLaneRate, takeLane, topUp } from './lanes';
-import { giveUpOutstanding, outstandingTargets } from './lost-targets';
+import { type Gates, heldBack } from './gates';
+import { giveOn, handOut, type HandOutDeps, sendAgain } from './hand-out';
+import { adaptedLanes, keyInLaneName, smoothedLaneRate } from './lanes';
+import { giveUpOutstanding } from './lost-targets';
 import { type StageResult } from './orchestrators/build';
 import { outcomeWithoutRun } from './outcome';
 import { busiestKeys, countOutcomes, handedOut, lookDelayMs, nextStep, type NextStep, waitingText } from './plan';
-import { type PlanReader } from './plan-reader';
-import { type Build, type Plan, type PlannedTarget, type Progress, type RunInput, type TargetMessage } from './schema';
-import { type BuildStore, type OutcomeStore } from './store';
+import { type Placement } from './placement';
+import { type Build, type Plan, type Progress, queueOf, type RunInput } from './schema';
+import { type BuildStore } from './store';
 
-export interface MonitorDeps {
+export interface MonitorDeps extends HandOutDeps {
   builds: BuildStore;
-  outcomes: OutcomeStore;
-  plans: PlanReader;
-  queue: BuildQueue;
   deadLetters: DeadLetters;
   askApprovals: ReturnType<typeof createAskApprovals>;
-  clock: Clock;
+  /** Sees to it that the build has a cluster that is of use. */
+  place(build: Build, outstanding: number, lastOutcomeMs: number): Promise<Placement>;
   logger: Logger;
-  intervalMs: number;
   stuckAfterMs: number;
 }
 
 /** Bounds of one look, so that none takes long and none holds much: what is left is for the next one. */
 const feedPagesPerLook = 20;
-const messagesPerLook = 2_000;
 const skipsPerLook = 500;
 const writesAtOnce = 16;
 const backlogEveryMs = 5_000;
@@ -56,17 +51,19 @@ export function createMonitor(deps: MonitorDeps) {
     const counted = await countNew(deps, stored.value, nowMs);
     const gates = await deps.askApprovals(build, plan, counted);
     const step = nextStep(build, plan, counted, nowMs, gates);
-    const look = { build, run, plan, gates, step, nowMs };
+    const placed = await placedFor(deps, build, step, counted);
+    const look = { build: placed.build, cluster: placed.cluster, run, plan, gates, step, nowMs };
     const acted = await act(deps, look, counted);
-    const { progress, waitingFor } = await lookAfterSilence(deps, look, acted).catch((error: unknown) => {
+    const { progress, waitingFor } = await lookAfterSilence(deps, look, acted.progress).catch((error: unknown) => {
       // Only a hint was to be had: what was sent in this look must be remembered all the same.
       deps.logger.warn('the queue could not be asked what it holds', { ...run, error: messageOf(error) });
-      return { progress: acted, waitingFor: 'the queue cannot be asked what it holds' };
+      return { progress: acted.progress, waitingFor: 'the queue cannot be asked what it holds' };
     });
 
     const replaced = await deps.builds.replaceProgress({ ...progress, lastLookMs: nowMs }, stored.etag);
     if (replaced === 'changed') return { kind: 'again', delayMs: deps.intervalMs };
-    await deps.builds.update(run.buildId, (current) => published(current, progress, gates, waitingFor));
+    const reason = placed.waitingFor ?? waitingFor ?? acted.waitingFor;
+    await deps.builds.update(run.buildId, (current) => published(current, progress, gates, reason));
     if (step.kind === 'finish') return { kind: 'done' };
     return { kind: 'again', delayMs: delayAfter(deps, look, progress) };
   };
@@ -75,6 +72,8 @@ export function createMonitor(deps: MonitorDeps) {
 /** What one look knows. */
 interface Look {
   build: Build;
+  /** Where targets may be sent now; null: nowhere. */
+  cluster: string | null;
   run: RunInput;
   plan: Plan;
   gates: Gates;
@@ -115,42 +114,43 @@ async function countNew(deps: MonitorDeps, before: Progress, nowMs: number): Pro
   };
 }
 
-async function act(deps: MonitorDeps, look: Look, progress: Progress): Promise<Progress> {
-  const { build, run, plan, gates, step, nowMs } = look;
-  switch (step.kind) {
-    case 'finish':
-    case 'wait':
-      return progress;
-    case 'enqueue': {
-      const { keys, assignments } = topUp(
-        plan,
-        progress.keys,
-        laneDepth(progress.laneRate, deps.intervalMs),
-        messagesPerLook,
-        (gate) => isHeld(gates, gate),
-      );
-      const messages: OutgoingMessage[] = [];
-      for (const { ordinal, lane } of assignments) {
-        messages.push(targetMessage(build, await deps.plans.target(run, plan, ordinal), lane));
-      }
-      if (messages.length > 0) await deps.queue.send(messages);
-      // Silence before anything was handed out, as long as people took, says nothing about what is handed out now.
-      const lastOutcomeMs = outstandingIn(progress) === 0 ? nowMs : progress.lastOutcomeMs;
-      return { ...progress, keys, lastOutcomeMs };
-    }
-    case 'skipRest':
-      return skipRest(deps, look, progress, step.reason, step.gate);
-    case 'abandon':
-      await giveUpOutstanding(deps, run, plan, progress, nowMs);
-      return skipRest(deps, look, progress, 'the build had to end');
-  }
+/** A cluster matters to a build that has targets to send, or outstanding ones that may have to be sent elsewhere. */
+async function placedFor(deps: MonitorDeps, build: Build, step: NextStep, progress: Progress): Promise<Placement> {
+  const outstanding = outstandingIn(progress);
+  const matters = step.kind === 'enqueue' || (step.kind === 'wait' && outstanding > 0);
+  if (matters) return deps.place(build, outstanding, progress.lastOutcomeMs);
+  return { build, cluster: build.cluster, waitingFor: null };
 }
 
-/** `resend` makes another message id, because the broker would drop a second message with the first one's. */
-function targetMessage(build: Build, { target, attempt }: PlannedTarget, lane: string, resend = 0): OutgoingMessage {
-  const body: TargetMessage = { version: 1, buildId: build.buildId, run: build.run, attempt, lane, target };
-  const messageId = `${build.buildId}:${target.id}:${attempt}${resend === 0 ? '' : `:${resend}`}`;
-  return { messageId, sessionId: lane, body, cluster: build.cluster };
+async function act(
+  deps: MonitorDeps,
+  look: Look,
+  progress: Progress,
+): Promise<{ progress: Progress; waitingFor: string | null }> {
+  const { build, run, plan, gates, step, nowMs, cluster } = look;
+  const queue = queueOf(build);
+  switch (step.kind) {
+    case 'finish':
+      return { progress, waitingFor: null };
+    case 'wait':
+    case 'enqueue': {
+      const more = step.kind === 'enqueue' && cluster !== null;
+      const { progress: shared, givenOn } = await giveOn(deps, look, progress, more);
+      if (cluster === null || queue === null) return { progress: shared, waitingFor: null };
+      const sender = { build, run, plan, cluster, queue };
+      const handed = await handOut(deps, sender, shared, { more, givenOn, gates });
+      const { heldElsewhere } = handed;
+      const others = heldElsewhere === 0 ? null : `${heldElsewhere} lane keys are at work in other clusters`;
+      // Silence before anything was handed out, as long as people took, says nothing about what is handed out now.
+      const lastOutcomeMs = outstandingIn(progress) === 0 ? nowMs : progress.lastOutcomeMs;
+      return { progress: { ...handed.progress, lastOutcomeMs }, waitingFor: others };
+    }
+    case 'skipRest':
+      return { progress: await skipRest(deps, look, progress, step.reason, step.gate), waitingFor: null };
+    case 'abandon':
+      await giveUpOutstanding(deps, run, plan, progress, nowMs);
+      return { progress: await skipRest(deps, look, progress, 'the build had to end'), waitingFor: null };
+  }
 }
 
 /** Ends targets that were never handed out as `skipped`, some per look; of one gate only, if it is named. */
@@ -186,17 +186,19 @@ async function skipRest(
  */
 async function lookAfterSilence(
   deps: MonitorDeps,
-  { build, run, plan, step, nowMs }: Look,
+  { build, cluster, run, plan, step, nowMs }: Look,
   progress: Progress,
 ): Promise<{ progress: Progress; waitingFor: string | null }> {
+  const queue = queueOf(build);
+  if (queue === null || cluster === null) return { progress, waitingFor: null };
   const outstanding = outstandingIn(progress);
   if (outstanding === 0) return { progress, waitingFor: null };
   if (nowMs - progress.lastBacklogMs < backlogEveryMs) return { progress, waitingFor: build.waitingFor };
-  const backlog = await deps.queue.backlog(build.cluster);
+  const backlog = await deps.queue.backlog(queue);
   if (backlog === 'missing') {
-    return { progress, waitingFor: `the subscription "${build.cluster}" of the topic does not exist` };
+    return { progress, waitingFor: `the subscription "${queue}" of the topic does not exist` };
   }
-  if (backlog.deadLettered > 0) await deps.deadLetters.drain(build.cluster);
+  if (backlog.deadLettered > 0) await deps.deadLetters.drain(queue);
   const looked = { ...progress, lastBacklogMs: nowMs };
 
   const silentPeriods = Math.floor((nowMs - progress.lastOutcomeMs) / deps.stuckAfterMs);
@@ -207,17 +209,11 @@ async function lookAfterSilence(
   if (!lost || resentLately || step.kind === 'abandon') return { progress: looked, waitingFor };
 
   deps.logger.warn('outstanding targets are sent again', { buildId: run.buildId, outstanding, active: backlog.active });
-  const resends = progress.resends + 1;
-  const keys = progress.keys.map(emptied);
-  for await (const targets of outstandingTargets(deps, run, plan, progress)) {
-    await deps.queue.send(
-      targets.flatMap(({ planned, keyIndex }) => {
-        const key = keys[keyIndex];
-        return key === undefined ? [] : [targetMessage(build, planned, takeLane(key), resends)];
-      }),
-    );
-  }
-  return { progress: { ...looked, keys, resends, lastResendMs: nowMs }, waitingFor };
+  // Keys that wait to be sent to another cluster are sent there, and not again from here.
+  const resent = await sendAgain(deps, { build, run, plan, cluster, queue }, looked, ({ heldFor, sentFor }) => {
+    return heldFor === build.dispatch && sentFor === build.dispatch;
+  });
+  return { progress: { ...resent, lastResendMs: nowMs }, waitingFor };
 }
 
 function outstandingIn(progress: Progress): number {

@@ -1,4 +1,6 @@
 import { type InputProblem } from '../platform/errors';
+import { createProblemList } from '../platform/problems';
+import { targetLimits } from '../targets/limits';
 import { type Target } from '../targets/model';
 import { gateOf, type Gates, isHeld, noGates } from './gates';
 import { laneKeyOf, lanesPerKey, needsTags, withEnded } from './lanes';
@@ -20,25 +22,18 @@ export const planPageSize = 500;
 
 /** Problems that only the combination of targets and options can have. */
 export function checkTargets(targets: readonly Target[], options: BuildOptions): InputProblem[] {
-  const untagged = targets
-    .filter(({ tag }) => tag === '' && needsTags(options.concurrencyType))
-    .map(({ line }) => ({
-      code: 'targets.untagged',
-      message: `concurrencyType ${options.concurrencyType} needs a #tag on every target; this one has none`,
-      entry: null,
-      line,
-    }));
+  const problems = createProblemList(targetLimits.problems, 'targets.more');
+  if (needsTags(options.concurrencyType)) {
+    const message = `concurrencyType ${options.concurrencyType} needs a #tag on every target; this one has none`;
+    for (const { tag, line } of targets) if (tag === '') problems.add('targets.untagged', message, null, line);
+  }
   const tags = new Set(targets.map(({ tag }) => tag.toLowerCase()));
   // A misspelt tag would let everything go out that somebody meant to hold back.
-  const unknown = options.approvals
-    .filter(({ tag }) => !tags.has(tag.toLowerCase()))
-    .map(({ tag }) => ({
-      code: 'targets.approvalTag',
-      message: `an approval is asked for targets #${tag}, and no target has this tag`,
-      entry: null,
-      line: null,
-    }));
-  return [...untagged, ...unknown];
+  for (const { tag } of options.approvals) {
+    if (tags.has(tag.toLowerCase())) continue;
+    problems.add('targets.approvalTag', `an approval is asked for targets #${tag}, and no target has this tag`);
+  }
+  return problems.list();
 }
 
 /** Orders the targets by lane key and gate, keeping the order of the file within them. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clusterChoiceSchema, clusterRequestFields } from '../platform/cluster-choice';
 import { buildStates, concurrencyTypes, outcomeStatuses } from './model';
 
 /** Schemas of everything that enters or leaves the builds capability: requests, documents, messages, activity inputs. */
@@ -61,6 +62,7 @@ export const buildOptionsSchema = z
     approvals: z.array(approvalOptionSchema).max(50).default([]).meta({
       description: 'Targets of these tags are not begun before somebody approved it. Others do not wait for them.',
     }),
+    ...clusterRequestFields,
     requestedBy: actor
       .optional()
       .meta({ description: 'Who asks. A signed-in caller is known already and overrides it.' }),
@@ -83,6 +85,14 @@ export const buildOptionsSchema = z
         input: tag,
         path: ['approvals', index, 'tag'],
         message: 'this tag has an approval already; give it one',
+      });
+    }
+    if (options.clusterOnly && options.cluster === undefined) {
+      issues.push({
+        code: 'custom',
+        input: options.clusterOnly,
+        path: ['clusterOnly'],
+        message: 'say which, as cluster',
       });
     }
     if (options.timeoutRetryCount > 0 && !options.transactional) {
@@ -169,6 +179,8 @@ export const targetMessageSchema = z.object({
   attempt: z.int(),
   /** The session that the message travels in. */
   lane: z.string(),
+  /** Which placement of the build it was sent in: what was sent to a cluster that the build has left is of no use. */
+  dispatch: z.int().default(0),
   target: targetSchema,
 });
 export type TargetMessage = z.infer<typeof targetMessageSchema>;
@@ -228,6 +240,10 @@ const laneKeyStateSchema = z.object({
   open: z.int(),
   /** Looks since the server last said "too many requests". */
   calmLooks: z.int(),
+  /** For which dispatch the key is held by the build's cluster; -1: for none. */
+  heldFor: z.int().default(-1),
+  /** In which dispatch the outstanding targets were sent. */
+  sentFor: z.int().default(0),
 });
 export type LaneKeyState = z.infer<typeof laneKeyStateSchema>;
 
@@ -264,7 +280,21 @@ export const buildSchema = z.object({
   state: buildStateSchema,
   /** The orchestration run: 1, and one more for every retry of failed targets. */
   run: z.int(),
-  cluster: z.string(),
+  /** Null: parked, because no cluster fits. */
+  cluster: z.string().nullable(),
+  /** The cluster's subscription; null: named as the cluster. */
+  queue: z.string().nullable().default(null),
+  /** Why it is this cluster, or why there is none. */
+  clusterChoice: clusterChoiceSchema.nullable().default(null),
+  /** What an admin assigned, and whether the build has followed. */
+  clusterOverride: z
+    .object({ cluster: z.string(), actor: z.string(), reason: z.string(), at: z.string(), applied: z.boolean() })
+    .nullable()
+    .default(null),
+  /** One more with every move to another cluster. */
+  dispatch: z.int().default(0),
+  /** A build of another cluster waits for lanes that this one holds. */
+  lanesWanted: z.boolean().default(false),
   package: z.object({
     name: z.string(),
     blob: z.string(),
@@ -294,6 +324,11 @@ export const buildSchema = z.object({
   failure: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 export type Build = z.infer<typeof buildSchema>;
+
+/** The subscription that the build's targets are sent to; null while it is parked. */
+export function queueOf({ queue, cluster }: Pick<Build, 'queue' | 'cluster'>): string | null {
+  return queue ?? cluster;
+}
 
 export const runInputSchema = z.object({ buildId: z.string(), run: z.int() });
 export type RunInput = z.infer<typeof runInputSchema>;

@@ -3,6 +3,7 @@ import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
 import { type FleetEvents } from '../platform/cloud-events';
+import { type ClusterDirectory } from '../platform/cluster-choice';
 import { AppError } from '../platform/errors';
 import { type DocumentStore } from '../platform/documents';
 import { type Logger } from '../platform/logger';
@@ -15,8 +16,10 @@ import { createDeploy } from './deploy';
 import { isIncurable } from './errors';
 import { createFinish } from './finish';
 import { type DatabaseBuildRequest, type DatabaseBuildResult } from './model';
+import { createLaneHolds } from './lane-holds';
 import { createMonitor } from './monitor';
 import { type StageResult } from './orchestrators/build';
+import { createPlacement } from './placement';
 import { createPlanReader } from './plan-reader';
 import { createPrepare } from './prepare';
 import { createRevive } from './revive';
@@ -30,6 +33,8 @@ export interface BuildServicesDeps {
   /** `uploads`: where callers put packages and targets; `state`: immutable inputs, plans, manifests; `logs`. */
   blobs: { uploads: BlobStore; state: BlobStore; logs: BlobStore };
   queue: BuildQueue;
+  clusters: ClusterDirectory;
+  laneHolds: DocumentStore;
   events: ProgressEvents;
   fleetEvents: FleetEvents;
   approvals: Approvals;
@@ -89,6 +94,8 @@ export function createBuildServices(deps: BuildServicesDeps) {
     queue,
     deadLetters,
     askApprovals: createAskApprovals(deps),
+    place: createPlacement({ builds, clusters: deps.clusters, audit, clock, stuckAfterMs: deps.stuckAfterMs }),
+    holds: createLaneHolds({ documents: deps.laneHolds, builds, clock }),
     clock,
     logger,
     intervalMs: deps.monitorIntervalMs,

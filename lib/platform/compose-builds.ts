@@ -15,6 +15,7 @@ import { type TargetsReading } from '../targets/model';
 import { type Approvals } from './approvals';
 import { type AzureClients } from './clients';
 import { systemClock } from './clock';
+import { type ClusterDirectory } from './cluster-choice';
 import { AppError } from './errors';
 import { type PlatformParts } from './platform-parts';
 import { createProgressEvents } from './progress-events';
@@ -30,7 +31,7 @@ const longestDeliveryMs = 225 * 60_000;
 /** Puts the builds capability together. */
 export function composeBuilds(
   parts: PlatformParts,
-  { approvals }: { approvals: Approvals },
+  { approvals, clusters }: { approvals: Approvals; clusters: ClusterDirectory },
 ): { builds: BuildServices; closeBuilds: () => Promise<void> } {
   const { settings, clients, clock, random, logger } = parts;
   const events = createProgressEvents(clients.progressHub, logger);
@@ -52,6 +53,8 @@ export function composeBuilds(
       documents: { builds: parts.documents('builds'), outcomes: parts.documents('outcomes') },
       blobs: { uploads: parts.blobs('packages'), state: parts.blobs('builds'), logs: parts.blobs('logs') },
       queue: parts.queue,
+      clusters,
+      laneHolds: parts.documents('laneHolds'),
       events,
       fleetEvents: parts.fleetEvents,
       approvals,

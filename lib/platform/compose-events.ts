@@ -1,4 +1,5 @@
 import { type BuildServices } from '../builds/services';
+import { type CapacityServices } from '../capacity/services';
 import { type EventEffects } from '../events/actions';
 import { createEventServices, type EventServices } from '../events/services';
 import { createWebhook, type Webhook } from '../events/webhook';
@@ -12,6 +13,21 @@ const eventGridRole = 'AzureEventGridSecureWebhookSubscriber';
 
 /** What other capabilities do when an event asks for it; each is missing where its capability is not there. */
 export type EventHooks = Pick<EventEffects, 'nudgeCapacity' | 'regionOfServer' | 'deployWorkspace'>;
+
+/** Looks at regions. Servers in a region that this app does not look after are nobody's business here. */
+export function capacityHooks(capacity: CapacityServices | null): EventHooks {
+  if (capacity === null) return {};
+  return {
+    async nudgeCapacity(region, orchestrations) {
+      const regions = capacity.regions.filter((each) => region === null || each === region);
+      for (const each of regions) await capacity.nudge(each, orchestrations);
+    },
+    async regionOfServer(serverId) {
+      const name = serverId.slice(serverId.lastIndexOf('/') + 1).toLowerCase();
+      return (await capacity.servers.find(name))?.region ?? null;
+    },
+  };
+}
 
 /** Puts the events capability together. */
 export function composeEvents(

@@ -1,10 +1,14 @@
 import { type ApprovalServices } from '../approvals/services';
 import { type BuildServices } from '../builds/services';
+import { type CapacityServices } from '../capacity/services';
+import { type ClusterServices } from '../clusters/services';
 import { composeApprovals } from './compose-approvals';
 import { composeBuilds } from './compose-builds';
-import { composeEvents, type EventHooks } from './compose-events';
+import { capacityHooks, composeEvents } from './compose-events';
 import { type EventServices } from '../events/services';
 import { type Webhook } from '../events/webhook';
+import { composeCapacity } from './compose-capacity';
+import { composeClusters } from './compose-clusters';
 import { createPlatformParts } from './platform-parts';
 import { readSettings } from './settings';
 
@@ -13,6 +17,9 @@ export interface Composition {
   builds: BuildServices;
   events: EventServices;
   eventWebhook: Webhook;
+  /** Null: this app looks after no region. */
+  capacity: CapacityServices | null;
+  clusters: ClusterServices;
   /** Sends what is buffered and closes the connections. */
   close(): Promise<void>;
 }
@@ -21,15 +28,20 @@ export interface Composition {
 export function compose(environment: Record<string, string | undefined>): Composition {
   const parts = createPlatformParts(readSettings(environment));
   const approvals = composeApprovals(parts);
-  const { builds, closeBuilds } = composeBuilds(parts, { approvals });
-  // Each capability that events may start adds what it offers: `nudgeCapacity`, `regionOfServer`, `deployWorkspace`.
-  const hooks: EventHooks = {};
+  // Clusters ask which builds use them, builds ask for clusters: each through a function of the other.
+  const { clusters, closeClusters } = composeClusters(parts, (clusterId) => builds.builds.usingCluster(clusterId));
+  const { builds, closeBuilds } = composeBuilds(parts, { approvals, clusters: clusters.directory });
+  const capacity = composeCapacity(parts, builds);
   return {
     approvals,
     builds,
-    ...composeEvents(parts, { builds, hooks }),
+    capacity,
+    clusters,
+    // Each capability that events may start adds what it offers; workspaces: `deployWorkspace`.
+    ...composeEvents(parts, { builds, hooks: { ...capacityHooks(capacity) } }),
     async close() {
       await closeBuilds();
+      await closeClusters();
       await parts.close();
     },
   };

@@ -8,12 +8,12 @@ const containersSchema = z.array(
   z.object({
     name: z.string(),
     partitionKey: z.string(),
-    /** -1: documents may say themselves when they end. */
-    defaultTtlSeconds: z.int().optional(),
     /** For queries that sort by more than one property. */
     compositeIndexes: z
       .array(z.array(z.object({ path: z.string(), order: z.enum(['ascending', 'descending']) })))
       .default([]),
+    /** For documents that do not say themselves when they end; -1: those do not end. */
+    defaultTtlSeconds: z.int().default(-1),
   }),
 );
 
@@ -58,13 +58,13 @@ export async function createContainers(services: {
   const cosmos = new CosmosClient(services.cosmos);
   try {
     const { database } = await cosmos.databases.createIfNotExists({ id: topology.cosmos.database });
-    for (const { name, partitionKey, defaultTtlSeconds, compositeIndexes } of containersSchema.parse(
+    for (const { name, partitionKey, compositeIndexes, defaultTtlSeconds } of containersSchema.parse(
       topology.cosmos.containers,
     )) {
       await database.containers.createIfNotExists({
         id: name,
         partitionKey: { paths: [partitionKey] },
-        ...(defaultTtlSeconds === undefined ? {} : { defaultTtl: defaultTtlSeconds }),
+        defaultTtl: defaultTtlSeconds,
         indexingPolicy: {
           automatic: true,
           indexingMode: 'consistent',

@@ -8,6 +8,7 @@ import { AppError, messageOf } from '../../lib/platform/errors';
 import { sha256 } from '../../lib/platform/hash';
 import { createLogger } from '../../lib/platform/logger';
 import { type BuildQueue, type DeadLetter, type OutgoingMessage } from '../../lib/platform/messages';
+import { appAlone, type ClusterDirectory } from '../../lib/platform/cluster-choice';
 import { createAudit } from '../../lib/platform/audit';
 import { type StageResult } from '../../lib/builds/orchestrators/build';
 import { type DatabaseBuildResult } from '../../lib/builds/model';
@@ -48,6 +49,11 @@ export function createMemoryBlobs(): BlobStore & { names(): string[]; remove(nam
 
 const maximumDeliveries = 10;
 
+/** Sessions are of one subscription each. */
+function laneOf({ cluster, sessionId }: OutgoingMessage): string {
+  return cluster === 'managed' ? sessionId : `${cluster}|${sessionId}`;
+}
+
 /** Sessions as the broker keeps them: one queue per lane, duplicates by message id dropped. */
 export function createMemoryQueue() {
   const seen = new Set<string>();
@@ -60,14 +66,14 @@ export function createMemoryQueue() {
       for (const message of messages) {
         if (seen.has(message.messageId)) continue;
         seen.add(message.messageId);
-        const lane = lanes.get(message.sessionId) ?? [];
+        const lane = lanes.get(laneOf(message)) ?? [];
         lane.push(message);
-        lanes.set(message.sessionId, lane);
+        lanes.set(laneOf(message), lane);
         deepest = Math.max(deepest, lane.length);
       }
     },
-    backlog: async () => ({
-      active: [...lanes.values()].reduce((sum, lane) => sum + lane.length, 0),
+    backlog: async (cluster) => ({
+      active: [...lanes.values()].reduce((sum, lane) => sum + (lane[0]?.cluster === cluster ? lane.length : 0), 0),
       deadLettered: deadLetters.length,
     }),
     async drainDeadLetters(_cluster, limit, handle) {
@@ -85,10 +91,10 @@ export function createMemoryQueue() {
     deepest: () => deepest,
     /** What a delivery that failed ends with: the message comes again first in its lane, ten times at most. */
     giveBack(message: OutgoingMessage, description: string): void {
-      const { messageId, body, sessionId } = message;
+      const { messageId, body } = message;
       const failed = (failedDeliveries.get(messageId) ?? 0) + 1;
       failedDeliveries.set(messageId, failed);
-      if (failed < maximumDeliveries) lanes.get(sessionId)?.unshift(message);
+      if (failed < maximumDeliveries) lanes.get(laneOf(message))?.unshift(message);
       else deadLetters.push({ messageId, body, reason: 'MaxDeliveryCountExceeded', description });
     },
     /** The first message of every lane: what as many workers would be at. */
@@ -126,10 +132,18 @@ export interface SimulatedFleetOptions {
   /** How a target ends; default: committed. */
   build?: (message: { target: Target; attempt: number }) => DatabaseBuildResult['status'];
   stuckAfterMs?: number;
+  /** Default: the app alone. */
+  clusters?: ClusterDirectory;
 }
 
 /** The whole builds capability with real decisions and a real document store; the queue, blobs, databases and time are simulated. */
-export function createSimulatedFleet({ documents, targets, build, stuckAfterMs = 60_000 }: SimulatedFleetOptions) {
+export function createSimulatedFleet({
+  documents,
+  targets,
+  build,
+  stuckAfterMs = 60_000,
+  clusters = appAlone,
+}: SimulatedFleetOptions) {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
   let later: { atMs: number; act: () => void }[] = [];
   const advance = (ms: number): void => {
@@ -201,6 +215,8 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
       send: async (messages) => (present('send'), memory.queue.send(messages)),
       backlog: async (cluster) => (present('backlog'), memory.queue.backlog(cluster)),
     },
+    clusters,
+    laneHolds: documents.store('laneHolds'),
     events: {
       publish: (_key, event) => void events.push(event),
       flush: async () => undefined,
