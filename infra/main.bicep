@@ -170,6 +170,8 @@ module functionApp 'modules/function-app.bicep' = {
     cosmosEndpoint: cosmos.outputs.endpoint
     cosmosDatabase: cosmos.outputs.database
     keyVaultUrl: keyVault.outputs.url
+    identityPrincipalId: identity.outputs.principalId
+    eventTopicEndpoint: eventTopic.outputs.endpoint
     environmentName: shortName
     serverResourceGroup: serverGroup.name
     sqlRegions: sqlRegions

@@ -13,6 +13,8 @@ param eventHubsNamespace string
 param cosmosEndpoint string
 param cosmosDatabase string
 param keyVaultUrl string
+param identityPrincipalId string
+param eventTopicEndpoint string
 param environmentName string
 param serverResourceGroup string
 param sqlRegions array
@@ -47,6 +49,10 @@ var settings = {
   SQLFLEET_KEY_VAULT_URL: keyVaultUrl
   SQLFLEET_SQL_AUTHENTICATION: 'entra'
   SQLFLEET_SQL_ALLOWED_SERVERS: environment().suffixes.sqlServerHostname
+  // Events of the subscription and of all that is in it; what the app itself does starts nothing.
+  SQLFLEET_EVENTS_TOPICS: subscription().id
+  SQLFLEET_EVENTS_OWN_IDENTITIES: '${identityPrincipalId},${identityClientId}'
+  SQLFLEET_EVENTS_PUBLISH_ENDPOINT: eventTopicEndpoint
   SQLFLEET_CAPACITY_SUBSCRIPTION: subscription().subscriptionId
   SQLFLEET_CAPACITY_TENANT: tenant().tenantId
   SQLFLEET_CAPACITY_RESOURCE_GROUP: serverResourceGroup

@@ -116,6 +116,11 @@ it('gives the app settings that it accepts', () => {
   expect(() => readSettings(Object.fromEntries(names.map((name) => [name, value(name)])))).not.toThrow();
 });
 
+it('sends events to a function that there is', () => {
+  const name = /param functionName string = '(\w+)'/.exec(fileNamed('events.bicep').code)?.[1];
+  expect(textOf('functions/events.ts')).toContain(`app.eventGrid<unknown>('${name}'`);
+});
+
 it('names the first server as capacity would', () => {
   const name = /name: '(sql-[^']+)'/.exec(fileNamed('modules/sql-server.bicep').code)?.[1] ?? '';
   expect(name.replace('${environmentName}', 'prod').replace('${region}', 'westeurope')).toBe(
