@@ -76,6 +76,24 @@ it('lets another process wait for a creation, even over a restart, without a sec
   expect(harness.arm.counters()['createServer']).toBeUndefined();
 });
 
+it('can be asked for a result as well as for a state', async () => {
+  const { sql, arm } = await start();
+  sql.pipeline.addPolicy({
+    name: 'locationOnly',
+    sendRequest: async (request, next) => {
+      const response = await next(request);
+      response.headers.delete('azure-asyncoperation');
+      return response;
+    },
+  });
+  expect((await create('fleet-3')).state).toBe('Ready');
+  expect(arm.counters()).toMatchObject({ readOperationResult: 1 });
+  expect(arm.counters()['readOperation']).toBeUndefined();
+  arm.armFaults.add({ kind: 'failOperation', action: 'createServer', code: 'NameAlreadyExists', message: 'Taken.' });
+  await expect(create('fleet-4')).rejects.toThrow('Taken.');
+  await sql.servers.beginDeleteAndWait('sqlfleet', 'fleet-3');
+});
+
 it('refuses a second change while one is running', async () => {
   const { sql, arm } = await start();
   arm.armFaults.add({ kind: 'holdOperation', action: 'createServer' });
