@@ -11,6 +11,7 @@ import { startDocuments } from '../documents/start';
 import { createDurableEngine } from '../durable/engine';
 import { readDurableSettings } from '../durable/settings';
 import { loadApp } from '../host/app/load-app';
+import { startEventGrid } from '../event-grid/start';
 import { createFunctionsHost } from '../host/functions-host';
 import { startIdentity } from '../identity/start';
 import { startKeyVault } from '../key-vault/start';
@@ -43,6 +44,8 @@ export interface Cloud {
 
 const stopGraceMs = 10_000;
 const sqlUser = 'sqlfleet';
+/** Event Grid waits ten seconds before it tries again: half a second here. */
+const eventGridHaste = 20;
 
 /**
  * Starts everything that the app needs, and the app, in this process, with its state under `options.state`. Parts that do
@@ -110,7 +113,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   const startSql = async () => {
     const postgres = await started(startPostgres({ stateDirectory: join(state, 'postgres') }), (part) => part.stop());
     const engine = await started(createSqlEngine({ postgres: postgres.connection, clock }), (part) => part.close());
-    const fleet = await createFleet(engine, serverNames, options.databases, () => refreshEndpoints());
+    const fleet = await createFleet(
+      engine,
+      { servers: serverNames, databasesPerServer: options.databases, stateFolder: state },
+      () => refreshEndpoints(),
+    );
     const servers = await started(
       startSqlServers({
         engine,
@@ -124,7 +131,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     );
     return { fleet, servers };
   };
-  const [{ fleet, servers }, broker, documents, blobs, keyVault] = await Promise.all([
+  const [{ fleet, servers }, broker, documents, blobs, keyVault, eventGrid] = await Promise.all([
     startSql(),
     started(
       startBroker({
@@ -148,6 +155,16 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     ),
     started(
       startKeyVault({ port: port(options['key-vault-port']), stateFolder: join(state, 'key-vault'), tls, verifyToken }),
+      (part) => part.stop(),
+    ),
+    started(
+      startEventGrid({
+        port: port(options['event-grid-port']),
+        tls,
+        key: secrets.eventTopicKey,
+        verifyToken,
+        haste: eventGridHaste,
+      }),
       (part) => part.stop(),
     ),
   ]);
@@ -184,6 +201,14 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     keyVaultUrl: keyVault.url,
     identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
     sqlServers,
+    armEndpoint: arm.endpoint,
+    events: {
+      topics: `/subscriptions/${arm.subscriptionId}`,
+      webhookKey: secrets.eventWebhookKey,
+      ownIdentities: `${identity.objectId},${identity.clientId}`,
+      topicEndpoint: eventGrid.topicEndpoint,
+      topicKey: secrets.eventTopicKey,
+    },
     sqlGateway: { suffix: serverSuffix, host: '127.0.0.1', port: servers.gatewayPort },
   });
   Object.assign(process.env, settings);
@@ -249,6 +274,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         counters: () => blobs.counters(),
         resetCounters: () => blobs.resetCounters(),
       },
+      eventGrid: {
+        setFaults: (faults) => setHttpFaults(eventGrid.faults, faults),
+        waitingFaults: () => eventGrid.faults.waiting(),
+        counters: () => eventGrid.counters(),
+      },
       arm: armPart(arm),
       durable: { counters: () => durable.allCounters() },
     }),
@@ -280,6 +310,12 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     keyVault: { url: keyVault.url },
     arm: { endpoint: arm.endpoint },
     identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
+    eventGrid: {
+      url: eventGrid.url,
+      topicEndpoint: eventGrid.topicEndpoint,
+      key: secrets.eventTopicKey,
+      webhookKey: secrets.eventWebhookKey,
+    },
     control: { url: control.url },
     caFile: certificates.caFile,
   };
