@@ -6,7 +6,7 @@ param functionAppName string
 param storageAccountName string
 
 @description('The Event Grid trigger of functions/events.ts.')
-param functionName string = 'eventGrid'
+param functionName string = 'receiveEvent'
 
 resource app 'Microsoft.Web/sites@2024-04-01' existing = {
   name: functionAppName

@@ -30,6 +30,8 @@ var tags = {
   'azd-env-name': environmentName
   application: 'sqlfleet'
 }
+// Part of server names, in which capacity allows no hyphen.
+var shortName = toLower(replace(replace(environmentName, '-', ''), '_', ''))
 var token = take(uniqueString(subscription().id, environmentName, location), 8)
 
 resource appGroup 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -142,7 +144,7 @@ module firstServer 'modules/sql-server.bicep' = if (createFirstServer) {
   name: 'firstServer'
   scope: serverGroup
   params: {
-    environmentName: environmentName
+    environmentName: shortName
     location: sqlRegions[0]
     adminGroupName: sqlAdminGroupName
     adminGroupObjectId: sqlAdminGroupObjectId
@@ -168,6 +170,14 @@ module functionApp 'modules/function-app.bicep' = {
     cosmosEndpoint: cosmos.outputs.endpoint
     cosmosDatabase: cosmos.outputs.database
     keyVaultUrl: keyVault.outputs.url
+    identityPrincipalId: identity.outputs.principalId
+    eventTopicEndpoint: eventTopic.outputs.endpoint
+    environmentName: shortName
+    serverResourceGroup: serverGroup.name
+    sqlRegions: sqlRegions
+    sqlAdminGroupName: sqlAdminGroupName
+    sqlAdminGroupObjectId: sqlAdminGroupObjectId
+    logAnalyticsWorkspaceId: monitoring.outputs.workspaceId
   }
 }
 

@@ -6,9 +6,12 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const project = dirname(dirname(fileURLToPath(import.meta.url)));
-const target = resolve(process.argv[2] ?? join(project, 'out', 'app'));
+const [folder] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const target = resolve(folder ?? join(project, 'out', 'app'));
 
-execFileSync(process.execPath, [join(project, 'scripts', 'build.mjs')], { cwd: project, stdio: 'inherit' });
+// `--built`: what is in dist is good as it is.
+if (!process.argv.includes('--built'))
+  execFileSync(process.execPath, [join(project, 'scripts', 'build.mjs')], { cwd: project, stdio: 'inherit' });
 rmSync(target, { recursive: true, force: true });
 mkdirSync(join(target, 'dist'), { recursive: true });
 cpSync(join(project, 'dist', 'functions'), join(target, 'dist', 'functions'), { recursive: true });
@@ -23,12 +26,12 @@ const listing = execFileSync('npm', ['ls', '--all', '--parseable', '--omit=dev',
 });
 const folders = listing.split('\n').filter((path) => path.includes(`${sep}node_modules${sep}`));
 const nested = `${sep}node_modules`;
-for (const folder of folders) {
+for (const source of folders) {
   // A package's own node_modules are listed themselves; source maps and declarations are for developers.
-  cpSync(folder, join(target, relative(project, folder)), {
+  cpSync(source, join(target, relative(project, source)), {
     recursive: true,
     dereference: true,
-    filter: (path) => !path.slice(folder.length).startsWith(nested) && !/\.(map|d\.[cm]?ts)$/.test(path),
+    filter: (path) => !path.slice(source.length).startsWith(nested) && !/\.(map|d\.[cm]?ts)$/.test(path),
   });
 }
 

@@ -27,4 +27,3 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 output endpoint string = topic.properties.endpoint
-output id string = topic.id

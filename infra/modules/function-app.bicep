@@ -13,6 +13,14 @@ param eventHubsNamespace string
 param cosmosEndpoint string
 param cosmosDatabase string
 param keyVaultUrl string
+param identityPrincipalId string
+param eventTopicEndpoint string
+param environmentName string
+param serverResourceGroup string
+param sqlRegions array
+param sqlAdminGroupName string
+param sqlAdminGroupObjectId string
+param logAnalyticsWorkspaceId string
 
 @description('Instances at the same time; each builds up to 32 lanes.')
 @minValue(40)
@@ -41,6 +49,18 @@ var settings = {
   SQLFLEET_KEY_VAULT_URL: keyVaultUrl
   SQLFLEET_SQL_AUTHENTICATION: 'entra'
   SQLFLEET_SQL_ALLOWED_SERVERS: environment().suffixes.sqlServerHostname
+  // Events of the subscription and of all that is in it; what the app itself does starts nothing.
+  SQLFLEET_EVENTS_TOPICS: subscription().id
+  SQLFLEET_EVENTS_OWN_IDENTITIES: '${identityPrincipalId},${identityClientId}'
+  SQLFLEET_EVENTS_PUBLISH_ENDPOINT: eventTopicEndpoint
+  SQLFLEET_CAPACITY_SUBSCRIPTION: subscription().subscriptionId
+  SQLFLEET_CAPACITY_TENANT: tenant().tenantId
+  SQLFLEET_CAPACITY_RESOURCE_GROUP: serverResourceGroup
+  SQLFLEET_CAPACITY_REGIONS: join(sqlRegions, ',')
+  SQLFLEET_CAPACITY_ENVIRONMENT: environmentName
+  SQLFLEET_CAPACITY_ADMIN_GROUP: sqlAdminGroupName
+  SQLFLEET_CAPACITY_ADMIN_GROUP_ID: sqlAdminGroupObjectId
+  SQLFLEET_CAPACITY_LOG_ANALYTICS: logAnalyticsWorkspaceId
 }
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {

@@ -66,7 +66,7 @@ export function createAlerts(deps: { store: CapacityStore; events: FleetEvents; 
       await deps.store.putAlert(alert);
       if (news === null) continue;
       const { key, severity, state, message, suggestion } = alert;
-      deps.metrics.alert({ region, key, severity, state, message, suggestion });
+      deps.metrics.alert({ region, key, severity, state, text: message, suggestion });
       await deps.events.publish({
         id: `${alert.id}/${news}/${severity}`,
         type: `Sqlfleet.Capacity.Alert${state === 'open' ? 'Raised' : 'Resolved'}`,

@@ -5,32 +5,30 @@ export interface Sample {
   value: number;
 }
 
-export interface Forecast {
-  /** Theil–Sen: the median of the slopes of all pairs. One wild sample, or a night without growth, hardly moves it. */
-  perMs: number;
-  /** The most that it grew within any stretch of `windowMs`: bursts do not show in a median. */
-  largestGrowth: number;
-}
-
 /** Beyond this many the pairs grow too many for every tick; every n-th sample says the same. */
 const samplesForSlope = 60;
 
-export function forecast(samples: readonly Sample[], windowMs: number): Forecast {
-  return { perMs: theilSenSlope(samples), largestGrowth: largestGrowth(samples, windowMs) };
-}
-
 /** Growth to expect within `windowMs`: the trend or the worst that was seen, whichever is more. Never negative. */
 export function expectedGrowth(samples: readonly Sample[], windowMs: number): number {
-  const { perMs, largestGrowth: burst } = forecast(samples, windowMs);
-  return Math.max(0, perMs * windowMs, burst);
+  const trend = theilSenSlope(samples) * Math.min(windowMs, sightMs(samples));
+  return Math.max(0, trend, largestGrowth(samples, windowMs));
 }
 
-/** Null: at this slope it never gets there. */
-export function exhaustedInMs(current: number, limit: number, perMs: number): number | null {
+/** A trend is believed for this many times as long as it was watched: two samples say nothing about next week. */
+const trust = 7;
+
+export function sightMs(samples: readonly Sample[]): number {
+  return trust * ((samples.at(-1)?.atMs ?? 0) - (samples[0]?.atMs ?? 0));
+}
+
+/** Null: at this slope it does not get there within sight. */
+export function exhaustedInMs(current: number, limit: number, perMs: number, withinMs: number): number | null {
   if (current >= limit) return 0;
-  return perMs > 0 ? (limit - current) / perMs : null;
+  const ms = perMs > 0 ? (limit - current) / perMs : Infinity;
+  return ms <= withinMs ? ms : null;
 }
 
+/** Theil–Sen: the median of the slopes of all pairs. One wild sample, or a night without growth, hardly moves it. */
 export function theilSenSlope(samples: readonly Sample[]): number {
   const step = Math.max(1, Math.ceil(samples.length / samplesForSlope));
   const thinned = samples.filter((_, index) => (samples.length - 1 - index) % step === 0);
@@ -43,6 +41,7 @@ export function theilSenSlope(samples: readonly Sample[]): number {
   return percentile(slopes, 0.5);
 }
 
+/** The most that it grew within any stretch of `windowMs`: bursts do not show in a median. */
 function largestGrowth(samples: readonly Sample[], windowMs: number): number {
   let largest = 0;
   let start = 0;

@@ -66,7 +66,8 @@ export interface AlertFacts {
   key: string;
   severity: string;
   state: string;
-  message: string;
+  /** What is wrong; `message` is the line's own name. */
+  text: string;
   suggestion: string;
 }
 

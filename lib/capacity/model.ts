@@ -14,7 +14,7 @@ export const serverStates = [
 export type ServerState = (typeof serverStates)[number];
 
 /** A server in one of these is on its way: it counts as capacity, so that the next tick does not ask for another. */
-export const inFlightStates: readonly ServerState[] = ['requested', 'creating', 'securing'];
+const inFlightStates: readonly ServerState[] = ['requested', 'creating', 'securing'];
 
 export function isInFlight(state: ServerState): boolean {
   return inFlightStates.includes(state);
@@ -44,8 +44,8 @@ export const severities = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof severities)[number];
 
 /** Tags by which a server is known as one of ours, whoever lost its document. */
-export const ownTags = { managedBy: 'managed-by', environment: 'sqlfleet-environment' } as const;
-export const managedByValue = 'sqlfleet';
+const ownTags = { managedBy: 'managed-by', environment: 'sqlfleet-environment' } as const;
+const managedByValue = 'sqlfleet';
 
 export function isOurs(tags: Readonly<Record<string, string>>, environment: string): boolean {
   return tags[ownTags.managedBy] === managedByValue && tags[ownTags.environment] === environment;

@@ -15,7 +15,6 @@ export type Known<T> = { known: true; value: T } | { known: false; because: stri
 export interface Budget {
   /** false: it is used up. */
   spend(): boolean;
-  readonly spent: number;
 }
 
 export function createBudget(requests: number): Budget {
@@ -25,9 +24,6 @@ export function createBudget(requests: number): Budget {
       if (spent >= requests) return false;
       spent += 1;
       return true;
-    },
-    get spent() {
-      return spent;
     },
   };
 }

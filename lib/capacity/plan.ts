@@ -1,4 +1,4 @@
-import { exhaustedInMs, expectedGrowth, percentile, theilSenSlope } from './forecast';
+import { exhaustedInMs, expectedGrowth, percentile, sightMs, theilSenSlope } from './forecast';
 import {
   closeness,
   isInFlight,
@@ -37,6 +37,8 @@ export interface MetricView {
   headroom: number | null;
   perMs: number;
   exhaustedInMs: number | null;
+  /** How far into the future the samples let us look. */
+  sightMs: number;
 }
 
 export interface RegionFacts {
@@ -93,7 +95,8 @@ export function reservedOn({ reservations }: Pick<Server, 'reservations'>, nowMs
 export function decide(facts: RegionFacts, policy: Policy): Decision {
   const lead = leadMs(facts.memory.creations, policy);
   const pooled = serverMetrics.flatMap((metric) => pooledMetric(metric, facts, policy, lead) ?? []);
-  const regional = regionalMetrics.flatMap((metric) => regionalMetric(metric, facts, policy) ?? []);
+  const counted = pooled.find(({ metric }) => metric === 'databases');
+  const regional = regionalMetrics.flatMap((metric) => regionalMetric(metric, facts, policy, counted) ?? []);
   const inFlight = facts.servers.filter(isBeingCreated);
   const conditions: Condition[] = regional.flatMap((view) => quotaCondition(view, facts, policy));
 
@@ -193,7 +196,8 @@ function pooledMetric(metric: ServerMetric, facts: RegionFacts, policy: Policy, 
     wanted: Math.max(metric === 'databases' ? policy.minimumHeadroom : 0, growth),
     projected: (value + growth) / limit,
     perMs,
-    exhaustedInMs: exhaustedInMs(value, limit, perMs),
+    exhaustedInMs: exhaustedInMs(value, limit, perMs, sightMs(samples)),
+    sightMs: sightMs(samples),
   };
 }
 
@@ -201,6 +205,7 @@ function regionalMetric(
   metric: (typeof regionalMetrics)[number],
   facts: RegionFacts,
   policy: Policy,
+  databases: PooledView | undefined,
 ): MetricView | null {
   const measure = facts.regional[metric];
   // -1 and 0 are answers of subscriptions that have no such quota: unknown, not exhausted.
@@ -209,7 +214,11 @@ function regionalMetric(
     const sampled = values[metric];
     return sampled === undefined ? [] : [{ atMs, value: sampled }];
   });
-  const perMs = Math.max(0, theilSenSlope(samples));
+  // Servers come one by one, weeks apart, where no trend is seen: what they follow is the growth of what fills them.
+  const perServer = databases === undefined ? 0 : policy.limits.databases * databases.create;
+  const trend = metric === 'servers' && databases !== undefined ? databases : null;
+  const perMs = trend === null ? Math.max(0, theilSenSlope(samples)) : trend.perMs / perServer;
+  const sight = trend === null ? sightMs(samples) : trend.sightMs;
   return {
     metric,
     ...measure,
@@ -217,7 +226,8 @@ function regionalMetric(
     utilisation: utilisation(measure),
     headroom: null,
     perMs,
-    exhaustedInMs: exhaustedInMs(measure.value, measure.limit, perMs),
+    exhaustedInMs: exhaustedInMs(measure.value, measure.limit, perMs, sight),
+    sightMs: sight,
   };
 }
 
@@ -232,7 +242,8 @@ function wishFor(view: PooledView, samplesAbove: number, policy: Policy): Wish |
     const reason = `${of}: room for ${Math.floor(view.headroom)} below the ceiling, ${Math.ceil(view.wanted)} wanted`;
     return { view, closeness: near, urgent: true, reason };
   }
-  if (samplesAbove < policy.samplesToCreate) return null;
+  // Between the reset and the create threshold the count is kept, but it asks for nothing.
+  if (view.utilisation < view.create || samplesAbove < policy.samplesToCreate) return null;
   const reason = `${of}, above the create threshold ${percent(view.create)} for ${samplesAbove} samples`;
   return { view, closeness: near, urgent: false, reason };
 }
@@ -323,7 +334,7 @@ function heldUp(wish: Wish, guard: Guard, facts: RegionFacts): Condition {
 /** Days pass before a quota ticket is answered, so it is asked for when the forecast reaches the alert, not the limit. */
 function quotaCondition(view: MetricView, facts: RegionFacts, policy: Policy): Condition[] {
   if (view.metric === 'databases' || view.metric === 'serverDtus') return [];
-  const projected = (view.value + view.perMs * policy.quotaLeadMs) / view.limit;
+  const projected = (view.value + view.perMs * Math.min(policy.quotaLeadMs, view.sightMs)) / view.limit;
   if (view.utilisation < view.create && projected < view.alert) return [];
   return [
     {

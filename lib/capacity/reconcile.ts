@@ -45,7 +45,6 @@ export interface ReconcileInput {
   documents: readonly Server[];
   damaged: readonly DamagedDocument[];
   observed: readonly ObservedServer[];
-  templateVersion: number;
 }
 
 export function reconcile(input: ReconcileInput, policy: Policy): Reconciliation {

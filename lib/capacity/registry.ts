@@ -22,7 +22,7 @@ export interface Correction {
 const writes = 16;
 /** Numbers that did not change are written again this often, so that their age says how fresh they are. */
 const refreshAfterMs = 15 * 60_000;
-const countedStates = new Set<Server['state']>(['ready', 'draining', 'quarantined']);
+const countedStates = new Set<Server['state']>(['securing', 'ready', 'draining', 'quarantined']);
 
 /** Keeps the documents of a region's servers true. Every write carries the fence of the lease under which it was decided. */
 export function createRegistry(deps: {

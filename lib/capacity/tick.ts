@@ -109,7 +109,6 @@ export function createTick(deps: TickDeps) {
           documents,
           damaged,
           observed: listing.value,
-          templateVersion: template.version,
         };
         const reconciled = reconcile(input, policy);
         conditions.push(...reconciled.conditions);

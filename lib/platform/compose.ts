@@ -4,6 +4,9 @@ import { type CapacityServices } from '../capacity/services';
 import { type ClusterServices } from '../clusters/services';
 import { composeApprovals } from './compose-approvals';
 import { composeBuilds } from './compose-builds';
+import { capacityHooks, composeEvents } from './compose-events';
+import { type EventServices } from '../events/services';
+import { type Webhook } from '../events/webhook';
 import { composeCapacity } from './compose-capacity';
 import { composeClusters } from './compose-clusters';
 import { createPlatformParts } from './platform-parts';
@@ -12,6 +15,8 @@ import { readSettings } from './settings';
 export interface Composition {
   approvals: ApprovalServices;
   builds: BuildServices;
+  events: EventServices;
+  eventWebhook: Webhook;
   /** Null: this app looks after no region. */
   capacity: CapacityServices | null;
   clusters: ClusterServices;
@@ -26,11 +31,14 @@ export function compose(environment: Record<string, string | undefined>): Compos
   // Clusters ask which builds use them, builds ask for clusters: each through a function of the other.
   const { clusters, closeClusters } = composeClusters(parts, (clusterId) => builds.builds.usingCluster(clusterId));
   const { builds, closeBuilds } = composeBuilds(parts, { approvals, clusters: clusters.directory });
+  const capacity = composeCapacity(parts, builds);
   return {
     approvals,
     builds,
-    capacity: composeCapacity(parts, builds),
+    capacity,
     clusters,
+    // Each capability that events may start adds what it offers; workspaces: `deployWorkspace`.
+    ...composeEvents(parts, { builds, hooks: { ...capacityHooks(capacity) } }),
     async close() {
       await closeBuilds();
       await closeClusters();

@@ -21,15 +21,24 @@ const poolPath = `${serverPath}/elasticPools/{pool}`;
 const databasesPerPool = 500;
 const claimedName = /^claimed-(\d{5})$/;
 
+/** Made once for all servers: lists are asked for page by page. */
+const claimedNames: string[] = [];
+
+function claimed(count: number): string[] {
+  for (let ordinal = claimedNames.length + 1; ordinal <= count; ordinal += 1) {
+    claimedNames.push(`claimed-${String(ordinal).padStart(5, '0')}`);
+  }
+  return claimedNames.slice(0, count);
+}
+
 /** Names of the databases of a server: `master`, those that exist, and those that it only claims to have. */
 export async function databaseNames(world: ArmWorld, server: Resource): Promise<string[]> {
   const facts = factsOf(world, server.name);
-  const claimed = Array.from({ length: facts.claimed }, (_, at) => `claimed-${String(at + 1).padStart(5, '0')}`);
   const existing =
     facts.backed && world.fleet !== null
       ? await world.fleet.listDatabases(server.name)
       : world.state.list(`${server.id}/databases`).flatMap(({ name }) => (claimedName.test(name) ? [] : [name]));
-  return ['master', ...existing, ...claimed];
+  return ['master', ...existing, ...claimed(facts.claimed)];
 }
 
 /** A database as ARM shows it: what was said of it, or what a database is when nothing was said. */

@@ -14,6 +14,7 @@ import { type ArmFaults, createArmFaults } from './faults';
 import { genericRoutes, reopenVaults } from './generic';
 import { insightRoutes } from './insights';
 import { createOperations, type OperationTimes } from './operations';
+import { resourceGraphRoutes } from './resource-graph';
 import { createArmRouter } from './router';
 import { serverSettingRoutes } from './server-settings';
 import { serverRoutes } from './servers';
@@ -48,6 +49,8 @@ export interface ArmOptions {
   /** Left out: servers and databases are resources of ARM and nothing else. */
   fleet?: ArmFleet;
   vaults?: ArmVaults;
+  /** Of the servers that exist from the start. */
+  fleetTags?: Record<string, string>;
   workspaces?: ArmWorkspaces;
   scope?: Partial<ArmScope>;
   operationTimes?: Partial<OperationTimes>;
@@ -101,7 +104,7 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
   });
   const lists = createLists({ faults, pageSize: () => state.note('pageSize', z.number()) ?? defaultPageSize });
   const world: ArmWorld = { state, operations, lists, activity, clock, scope, fleet, vaults, workspaces };
-  await adoptFleet(world);
+  await adoptFleet(world, options.fleetTags ?? {});
   const throttle = createThrottle({ state, clock });
 
   const router = createArmRouter([
@@ -112,6 +115,7 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
     ...usageRoutes(world),
     ...assessmentRoutes(world),
     ...insightRoutes(world),
+    ...resourceGraphRoutes(world),
     ...genericRoutes(world),
   ]);
   let counters: Record<string, number> = {};
@@ -160,7 +164,7 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
 }
 
 /** What runs already is shown, whether ARM created it or not. */
-async function adoptFleet(world: ArmWorld): Promise<void> {
+async function adoptFleet(world: ArmWorld, tags: Record<string, string>): Promise<void> {
   const { state, scope, fleet } = world;
   const id = groupId(world, scope.resourceGroup);
   const location = scope.locations[0] ?? '';
@@ -177,7 +181,7 @@ async function adoptFleet(world: ArmWorld): Promise<void> {
     if (serverNamed(world, name) !== undefined) continue;
     setFacts(world, name, { ...factsOf(world, name), ...noFacts, backed: true });
     const administrators = { login: 'Sqlfleet administrators', sid: scope.tenantId, azureADOnlyAuthentication: true };
-    state.put(newServer(world, { group: scope.resourceGroup, location, name, properties: { administrators } }));
+    state.put(newServer(world, { group: scope.resourceGroup, location, name, tags, properties: { administrators } }));
   }
 }
 

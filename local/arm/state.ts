@@ -15,7 +15,8 @@ export type Resource = z.infer<typeof resourceSchema>;
 const recordSchema = z.union([
   z.object({ resource: resourceSchema }),
   z.object({ removed: z.string() }),
-  z.object({ note: z.string(), value: z.unknown() }),
+  // JSON leaves out what is undefined: the note is forgotten.
+  z.object({ note: z.string(), value: z.unknown().optional() }),
 ]);
 
 /**

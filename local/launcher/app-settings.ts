@@ -7,10 +7,22 @@ export interface AppSettingsInput {
   cosmos: { endpoint: string; key: string };
   keyVaultUrl: string;
   identity: { endpoint: string; header: string };
+  armEndpoint: string;
+  events: { topics: string; webhookKey: string; ownIdentities: string; topicEndpoint: string; topicKey: string };
   sqlServers: readonly { server: string; host: string; port: number }[];
   /** Where all servers below a domain are reached: those that are created later. */
   sqlGateway: { suffix: string; host: string; port: number };
+  arm: {
+    endpoint: string;
+    subscriptionId: string;
+    tenantId: string;
+    resourceGroup: string;
+    locations: readonly string[];
+  };
 }
+
+/** The environment that the embedded servers belong to: what is in the tag of every server of ours. */
+export const localEnvironment = 'local';
 
 export function appSettings(input: AppSettingsInput): Record<string, string> {
   return {
@@ -30,6 +42,22 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
       ...input.sqlServers.map(({ server, host, port }) => `${server}=${host},${port}`),
       `*${input.sqlGateway.suffix}=${input.sqlGateway.host},${input.sqlGateway.port}`,
     ].join(';'),
+    SQLFLEET_EVENTS_TOPICS: input.events.topics,
+    SQLFLEET_EVENTS_KEYS: input.events.webhookKey,
+    SQLFLEET_EVENTS_OWN_IDENTITIES: input.events.ownIdentities,
+    SQLFLEET_EVENTS_DEBOUNCE_MS: '1000',
+    SQLFLEET_EVENTS_PUBLISH_ENDPOINT: input.events.topicEndpoint,
+    SQLFLEET_EVENTS_PUBLISH_KEY: input.events.topicKey,
+    SQLFLEET_ARM_ENDPOINT: input.armEndpoint,
     SQLFLEET_MONITOR_INTERVAL_MS: '1000',
+    SQLFLEET_CAPACITY_SUBSCRIPTION: input.arm.subscriptionId,
+    SQLFLEET_CAPACITY_RESOURCE_GROUP: input.arm.resourceGroup,
+    SQLFLEET_CAPACITY_REGIONS: input.arm.locations[0] ?? '',
+    SQLFLEET_CAPACITY_ENVIRONMENT: localEnvironment,
+    SQLFLEET_CAPACITY_TENANT: input.arm.tenantId,
+    SQLFLEET_CAPACITY_ADMIN_GROUP: 'Sqlfleet administrators',
+    SQLFLEET_CAPACITY_ADMIN_GROUP_ID: input.arm.tenantId,
+    SQLFLEET_CAPACITY_LOG_ANALYTICS: `/subscriptions/${input.arm.subscriptionId}/resourceGroups/${input.arm.resourceGroup}/providers/Microsoft.OperationalInsights/workspaces/audit`,
+    SQLFLEET_CAPACITY_POLL_MS: '1000',
   };
 }

@@ -11,6 +11,7 @@ import { startDocuments } from '../documents/start';
 import { createDurableEngine } from '../durable/engine';
 import { readDurableSettings } from '../durable/settings';
 import { loadApp } from '../host/app/load-app';
+import { startEventGrid } from '../event-grid/start';
 import { createFunctionsHost } from '../host/functions-host';
 import { startIdentity } from '../identity/start';
 import { startKeyVault } from '../key-vault/start';
@@ -22,7 +23,7 @@ import { startPostgres } from '../postgres/postgres';
 import { createSqlEngine } from '../sql/engine';
 import { sqlFaultSchema } from '../sql/faults';
 import { startSqlServers } from '../sql/servers';
-import { appSettings } from './app-settings';
+import { appSettings, localEnvironment } from './app-settings';
 import { armPart } from './arm-part';
 import { startControl } from './control';
 import { writeEndpoints, type Endpoints } from './endpoints';
@@ -44,6 +45,8 @@ export interface Cloud {
 
 const stopGraceMs = 10_000;
 const sqlUser = 'sqlfleet';
+/** Event Grid waits ten seconds before it tries again: half a second here. */
+const eventGridHaste = 20;
 
 /**
  * Starts everything that the app needs, and the app, in this process, with its state under `options.state`. Parts that do
@@ -113,7 +116,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   const startSql = async () => {
     const postgres = await started(startPostgres({ stateDirectory: join(state, 'postgres') }), (part) => part.stop());
     const engine = await started(createSqlEngine({ postgres: postgres.connection, clock }), (part) => part.close());
-    const fleet = await createFleet(engine, serverNames, options.databases, () => refreshEndpoints());
+    const fleet = await createFleet(
+      engine,
+      { servers: serverNames, databasesPerServer: options.databases, stateFolder: state },
+      () => refreshEndpoints(),
+    );
     const servers = await started(
       startSqlServers({
         engine,
@@ -127,7 +134,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     );
     return { fleet, servers };
   };
-  const [{ fleet, servers }, broker, documents, blobs, keyVault] = await Promise.all([
+  const [{ fleet, servers }, broker, documents, blobs, keyVault, eventGrid] = await Promise.all([
     startSql(),
     started(
       startBroker({
@@ -153,6 +160,16 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       startKeyVault({ port: port(options['key-vault-port']), stateFolder: join(state, 'key-vault'), tls, verifyToken }),
       (part) => part.stop(),
     ),
+    started(
+      startEventGrid({
+        port: port(options['event-grid-port']),
+        tls,
+        key: secrets.eventTopicKey,
+        verifyToken,
+        haste: eventGridHaste,
+      }),
+      (part) => part.stop(),
+    ),
   ]);
   const vaults = createVaults({ stateFolder: join(state, 'vaults'), tls, verifyToken });
   await started(Promise.resolve(vaults), (part) => part.stop());
@@ -162,6 +179,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       stateFolder: join(state, 'arm'),
       ...{ tls, verifyToken, fleet, vaults },
       scope: { tenantId: identity.tenantId, serverSuffix },
+      fleetTags: { 'managed-by': 'sqlfleet', 'sqlfleet-environment': localEnvironment },
     });
   // Its clients keep the addresses of operations.
   const arm = await started(
@@ -177,6 +195,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     port: boundTo,
   }));
   const settings = appSettings({
+    arm,
     hostName: `localhost:${httpPort}`,
     serviceBusConnectionString: broker.serviceBusConnectionString,
     eventHubsConnectionString: broker.eventHubsConnectionString,
@@ -185,6 +204,14 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     keyVaultUrl: keyVault.url,
     identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
     sqlServers,
+    armEndpoint: arm.endpoint,
+    events: {
+      topics: `/subscriptions/${arm.subscriptionId}`,
+      webhookKey: secrets.eventWebhookKey,
+      ownIdentities: `${identity.objectId},${identity.clientId}`,
+      topicEndpoint: eventGrid.topicEndpoint,
+      topicKey: secrets.eventTopicKey,
+    },
     sqlGateway: { suffix: serverSuffix, host: '127.0.0.1', port: servers.gatewayPort },
   });
   Object.assign(process.env, settings);
@@ -250,6 +277,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         counters: () => blobs.counters(),
         resetCounters: () => blobs.resetCounters(),
       },
+      eventGrid: {
+        setFaults: (faults) => setHttpFaults(eventGrid.faults, faults),
+        waitingFaults: () => eventGrid.faults.waiting(),
+        counters: () => eventGrid.counters(),
+      },
       arm: armPart(arm),
       durable: { counters: () => durable.allCounters() },
     }),
@@ -281,6 +313,12 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     keyVault: { url: keyVault.url },
     arm: { endpoint: arm.endpoint },
     identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
+    eventGrid: {
+      url: eventGrid.url,
+      topicEndpoint: eventGrid.topicEndpoint,
+      key: secrets.eventTopicKey,
+      webhookKey: secrets.eventWebhookKey,
+    },
     control: { url: control.url },
     caFile: certificates.caFile,
   };

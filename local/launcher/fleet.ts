@@ -1,3 +1,6 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { type ArmFleet } from '../arm/world';
 import { type SqlEngine } from '../sql/session';
 import { databaseNames, serverSuffix } from './server-names';
@@ -8,19 +11,29 @@ export interface Fleet extends ArmFleet {
   hostNames(): string[];
 }
 
+/** How many databases each server was given: what somebody dropped since is not created again at the next start. */
+const givenSchema = z.record(z.string(), z.number());
+
 /**
- * Makes sure that every server has its databases; what is there already stays as it is.
+ * Makes sure that every server once had its databases; what is there already stays as it is, and what is not there any more, too.
  * @param onChange is told after a server or a database was created or deleted.
  */
 export async function createFleet(
   engine: SqlEngine,
-  serverNames: readonly string[],
-  databasesPerServer: number,
+  wanted: { servers: readonly string[]; databasesPerServer: number; stateFolder: string },
   onChange: () => void,
 ): Promise<Fleet> {
-  for (const server of serverNames) {
-    await engine.createServer(server);
-    for (const database of databaseNames(databasesPerServer)) await engine.createDatabase(server, database);
+  const file = join(wanted.stateFolder, 'fleet.json');
+  const given = existsSync(file) ? givenSchema.parse(JSON.parse(readFileSync(file, 'utf8'))) : {};
+  for (const server of wanted.servers) {
+    const before = given[server];
+    if (before === undefined) await engine.createServer(server);
+    if (!engine.listServers().includes(server)) continue;
+    for (const database of databaseNames(wanted.databasesPerServer).slice(before ?? 0)) {
+      await engine.createDatabase(server, database);
+    }
+    given[server] = Math.max(before ?? 0, wanted.databasesPerServer);
+    writeFileSync(file, JSON.stringify(given));
   }
   const hostNames = (): string[] => engine.listServers().filter((name) => name.endsWith(serverSuffix));
   const change = async (work: Promise<void>): Promise<void> => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type ClientConfig } from 'pg';
 import { type Clock } from '../../lib/platform/clock';
 import { messageOf } from '../../lib/platform/errors';
@@ -68,7 +69,12 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
     ),
   );
   for (const [pgDatabase, comment] of existing[0]?.rows ?? []) {
-    if (pgDatabase == null || comment == null) continue;
+    if (pgDatabase == null) continue;
+    if (comment == null) {
+      // A kill came between its creation and its name. Nobody was told that it exists, and its name would stay taken.
+      await admin((backend) => backend.query(`DROP DATABASE ${pgDatabase}`));
+      continue;
+    }
     const [version, ...name] = comment.split(' ');
     if (version !== bootstrapVersion) {
       throw new Error(
@@ -87,7 +93,8 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
     const running = creating.get(key);
     if (running !== undefined) return running;
     const created = admin(async (backend) => {
-      const pgDatabase = `server_${Buffer.from(key).toString('hex').slice(0, 50)}`;
+      // Names of PostgreSQL are shorter than those of servers may be.
+      const pgDatabase = `server_${createHash('sha256').update(key).digest('hex').slice(0, 40)}`;
       await backend.query(`CREATE DATABASE ${pgDatabase} TEMPLATE ${template} STRATEGY FILE_COPY`);
       await backend.query(`COMMENT ON DATABASE ${pgDatabase} IS ${quote(`${bootstrapVersion} ${name}`)}`);
       const server: Server = { name, pgDatabase, databases: new Map() };

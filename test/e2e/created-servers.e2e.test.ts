@@ -75,3 +75,10 @@ it('does not reach a server that was dropped', async () => {
   await expect(client().servers.get(...place)).rejects.toMatchObject({ statusCode: 404 });
   expect(await build('Third')).toBe('finishedWithFailures');
 });
+
+it('does not create again at the next start what was dropped', async () => {
+  await client().databases.beginDeleteAndWait('sqlfleet', 'fleet-1', 'tenant001');
+  await cloud.kill();
+  await cloud.restart();
+  expect(cloud.endpoints.sql).toMatchObject([{ server: 'fleet-1.database.localhost', databases: [] }]);
+});

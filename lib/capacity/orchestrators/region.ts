@@ -36,24 +36,26 @@ export function* regionOrchestration(context: OrchestrationContext) {
   const { region, tickIntervalMs, pollIntervalMs } = input;
   let { lastTickMs } = input;
   let failures = 0;
+  let ticked = false;
   for (let round = 0; round < roundsPerHistory; round += 1) {
     const nowMs = context.df.currentUtcDateTime.getTime();
-    const ticking = lastTickMs === null || nowMs - lastTickMs >= tickIntervalMs;
+    // Never two looks in a row: a look that takes longer than the interval would leave no time for the servers.
+    const ticking: boolean = !ticked && (lastTickMs === null || nowMs - lastTickMs >= tickIntervalMs);
     const activity = ticking ? capacityActivities.tick : capacityActivities.advance;
     context.df.setCustomStatus({ stage: activity });
-    let advancing = false;
+    ticked = ticking;
     try {
       const result = roundResultSchema.parse(yield context.df.callActivity(activity, { region }));
       if (ticking) lastTickMs = nowMs;
       if (result.inFlight === 0) return undefined;
       failures = 0;
-      // What a look has just asked for is begun at once.
-      advancing = ticking;
     } catch {
       failures += 1;
       if (failures >= failuresBeforeGivingUp) return undefined;
+      ticked = false;
     }
-    if (advancing) continue;
+    // What a look has just asked for is begun at once.
+    if (ticked) continue;
     if (yield* waitOrWake(context, pollIntervalMs)) lastTickMs = null;
   }
   context.df.continueAsNew({ ...input, lastTickMs });

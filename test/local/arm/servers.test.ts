@@ -76,6 +76,24 @@ it('lets another process wait for a creation, even over a restart, without a sec
   expect(harness.arm.counters()['createServer']).toBeUndefined();
 });
 
+it('can be asked for a result as well as for a state', async () => {
+  const { sql, arm } = await start();
+  sql.pipeline.addPolicy({
+    name: 'locationOnly',
+    sendRequest: async (request, next) => {
+      const response = await next(request);
+      response.headers.delete('azure-asyncoperation');
+      return response;
+    },
+  });
+  expect((await create('fleet-3')).state).toBe('Ready');
+  expect(arm.counters()).toMatchObject({ readOperationResult: 1 });
+  expect(arm.counters()['readOperation']).toBeUndefined();
+  arm.armFaults.add({ kind: 'failOperation', action: 'createServer', code: 'NameAlreadyExists', message: 'Taken.' });
+  await expect(create('fleet-4')).rejects.toThrow('Taken.');
+  await sql.servers.beginDeleteAndWait('sqlfleet', 'fleet-3');
+});
+
 it('refuses a second change while one is running', async () => {
   const { sql, arm } = await start();
   arm.armFaults.add({ kind: 'holdOperation', action: 'createServer' });
@@ -168,6 +186,7 @@ it('drops a server and mangles settings behind the back of whoever uses it', asy
   await arm.control['dropServer']?.({ server: 'fleet-2' });
   expect(running.has('fleet-2')).toBe(false);
   arm.control['mangle']?.({ server: 'fleet-1', properties: { minimalTlsVersion: '1.0' }, tags: { who: 'a stranger' } });
+  await harness.restart();
   expect(await sql.servers.get(...place)).toMatchObject({ minimalTlsVersion: '1.0', tags: { who: 'a stranger' } });
   expect(await namesOf(sql.servers.list())).toEqual(['fleet-1']);
 });
