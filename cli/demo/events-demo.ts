@@ -9,7 +9,7 @@ import { asCloudEvent, blobEvent, createAzurePlayer, resourceEvent, type Receipt
 export interface EventsDemoDeps {
   endpoints: Endpoints;
   api: ApiClient;
-  say(text: string): void;
+  say: (text: string) => void;
 }
 
 type EventView = z.infer<typeof eventViewSchema>;
