@@ -161,7 +161,7 @@ export function eventRoutes(parts: () => EventParts): Route[] {
     {
       operationId: 'getEvent',
       method: 'GET',
-      path: 'events/{eventId}',
+      path: 'events/received/{eventId}',
       summary: 'One event.',
       responses: { 200: { description: 'The event.', body: eventViewSchema }, 404: problem('It is not remembered.') },
       async handle(request) {
@@ -189,7 +189,7 @@ export function eventRoutes(parts: () => EventParts): Route[] {
       operationId: 'putEventRoutes',
       method: 'PUT',
       path: 'event-routes',
-      summary: 'Replace what events start, as a whole. It holds within seconds.',
+      summary: 'Replace what events start, as a whole.',
       requestHeaders: { 'If-Match': 'The ETag that was read; absent: there were only the built-in routes.' },
       body: { 'application/json': changeRoutesSchema },
       responses: {

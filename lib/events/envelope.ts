@@ -27,18 +27,20 @@ export interface Trust {
   ownIdentities: readonly string[];
 }
 
-const principal = z.unknown().transform((value) => (typeof value === 'string' ? value.toLowerCase() : ''));
+/** Anything but a text is nobody: who did it is asked only to know our own, and no reason to refuse an event. */
+const principal = z.string().toLowerCase().catch('');
 const resourceDataSchema = z.object({
   operationName: z.string().min(1).max(300),
   resourceUri: z.string().min(1).max(2_048),
   correlationId: z.string().max(200).default(''),
-  authorization: z.object({ evidence: z.object({ principalId: principal }).optional() }).optional(),
+  authorization: z
+    .object({ evidence: z.object({ principalId: principal }) })
+    .optional()
+    .catch(undefined),
   claims: z
-    .object({
-      appid: principal,
-      'http://schemas.microsoft.com/identity/claims/objectidentifier': principal,
-    })
-    .optional(),
+    .object({ appid: principal, 'http://schemas.microsoft.com/identity/claims/objectidentifier': principal })
+    .optional()
+    .catch(undefined),
 });
 const blobDataSchema = z.object({ sequencer: z.string().max(200).default('') });
 
@@ -91,7 +93,7 @@ function readEssence(
     const result = resourceDataSchema.safeParse(data);
     if (!result.success) return malformed('has no usable data', result.error);
     const { operationName, resourceUri, correlationId, authorization, claims } = result.data;
-    const principals = [authorization?.evidence?.principalId, ...Object.values(claims ?? {})];
+    const principals = [authorization?.evidence.principalId, ...Object.values(claims ?? {})];
     const own = principals.some((id) => id !== undefined && id !== '' && ownIdentities.includes(id));
     return { essence: { kind: 'resource', operation: operationName, resourceId: resourceUri, correlationId, own } };
   }

@@ -12,7 +12,7 @@ import { type EventStore } from './store';
 
 export interface IntakeDeps {
   events: EventStore;
-  /** The routes, as they were a moment ago at most. */
+  /** Just read: an event that came after a change of the routes must not be ignored by the old ones. */
   routes(): Promise<readonly EventRoute[]>;
   trust: Trust;
   clock: Clock;

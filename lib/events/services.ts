@@ -1,5 +1,4 @@
 import { type Audit } from '../platform/audit';
-import { createCache } from '../platform/cache';
 import { type Clock } from '../platform/clock';
 import { type DocumentStore } from '../platform/documents';
 import { type Orchestrations } from '../platform/durable';
@@ -27,7 +26,6 @@ export interface EventServicesDeps {
 
 export type EventServices = ReturnType<typeof createEventServices>;
 
-const routesAgeMs = 10_000;
 const pageSize = 100;
 
 /** Wires the events capability: everything that `functions/events.ts` calls. */
@@ -36,17 +34,17 @@ export function createEventServices(deps: EventServicesDeps) {
   const events = createEventStore(deps.documents.seenEvents);
   const routeStore = createRouteStore(deps.documents.eventRoutes);
   const readRoutes = async () => (await routeStore.read()) ?? { routes: defaultRoutes, etag: null };
-  const routes = createCache({
-    capacity: 1,
-    maximumAgeMs: routesAgeMs,
-    nowMs: () => clock.nowMs(),
-    load: async () => (await readRoutes()).routes.routes,
-  });
   const act = createActions({ effects, events, debounceMs });
 
   return {
     trust: deps.trust,
-    receive: createIntake({ events, routes: () => routes.get('routes'), trust: deps.trust, clock, logger }),
+    receive: createIntake({
+      events,
+      routes: async () => (await readRoutes()).routes.routes,
+      trust: deps.trust,
+      clock,
+      logger,
+    }),
 
     async find(id: string): Promise<EventDocument> {
       const event = /^[0-9a-f]{64}$/.test(id) ? await events.find(id) : null;

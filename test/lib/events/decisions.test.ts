@@ -1,7 +1,9 @@
+import { readEvent } from '../../../lib/events/envelope';
 import { matchesGlob } from '../../../lib/events/globs';
 import { isOutdated, packageOf, serverIdOf } from '../../../lib/events/plan';
 import { defaultRoutes, type NewestDocument, routesSchema } from '../../../lib/events/schema';
 import { filledIn } from '../../../lib/events/templates';
+import { resourceEvent, subscriptionTopic } from './samples';
 
 test.each([
   ['Microsoft.Sql/servers*', 'microsoft.sql/SERVERS/databases/write', true],
@@ -16,6 +18,17 @@ test.each([
   [`${'*a'.repeat(60)}b`, 'a'.repeat(2_000), false],
 ])('the pattern %s and %s: %s', (pattern, text, fits) => {
   expect(matchesGlob(pattern, text)).toBe(fits);
+});
+
+test.each([
+  ['without claims', { authorization: undefined, claims: undefined }],
+  ['with few claims', { authorization: { evidence: {} }, claims: { ipaddr: '203.0.113.9' } }],
+  ['with claims in another form', { authorization: 'none', claims: '{}' }],
+])('an event %s is usable: who did it is only asked to know our own', (_what, changes) => {
+  const event = resourceEvent();
+  const trust = { topics: [subscriptionTopic], ownIdentities: [''] };
+  const reading = readEvent({ ...event, data: { ...event.data, ...changes } }, trust);
+  expect(reading).toMatchObject({ event: { essence: { kind: 'resource', own: false } } });
 });
 
 describe('what is older', () => {
