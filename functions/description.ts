@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { type Route } from '../lib/platform/http';
 import { buildRoutes } from './build-routes';
+import { buildClusterRoute } from './build-cluster-route';
 import { clusterRoutes } from './cluster-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
@@ -13,7 +14,12 @@ export function allRoutes(): Route[] {
   const undescribed = (): never => {
     throw new Error('these routes are for description only');
   };
-  return [...buildRoutes(undescribed), ...packageRoutes, ...clusterRoutes(undescribed)];
+  return [
+    ...buildRoutes(undescribed),
+    ...packageRoutes,
+    ...clusterRoutes(undescribed),
+    buildClusterRoute(undescribed, undescribed),
+  ];
 }
 
 /** The OpenAPI document as text, as it is committed and served. */

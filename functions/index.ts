@@ -12,7 +12,10 @@ const composed = (): Composition => (composition ??= compose(process.env));
 
 registerBuilds(() => composed().builds);
 registerPackages();
-registerClusters(() => composed().clusters);
+registerClusters(
+  () => composed().clusters,
+  () => composed().builds,
+);
 registerDescription();
 
 app.hook.appTerminate(async () => {

@@ -7,6 +7,7 @@ import { type DocumentStore } from '../platform/documents';
 import { type Logger } from '../platform/logger';
 import { type BuildQueue } from '../platform/messages';
 import { type ProgressEvents } from '../platform/progress-events';
+import { createAssignCluster } from './assign-cluster';
 import { createControl } from './control';
 import { createDeadLetters } from './dead-letters';
 import { createDeploy } from './deploy';
@@ -103,6 +104,7 @@ export function createBuildServices(deps: BuildServicesDeps) {
     readUpload: (name: string) => uploads.get(name),
     submit: createSubmit({ ...deps, builds, inputs }),
     control: createControl({ builds, audit, clock }),
+    assignCluster: createAssignCluster({ builds, clusters: deps.clusters, audit, clock }),
     prepare: failingBuild(createPrepare({ builds, outcomes, inputs, readTargets: deps.readTargets, clock })),
     deploy: failingBuild(createDeploy({ builds, queue })),
     monitor: failingBuild(monitor),

@@ -4,6 +4,7 @@ import { ann, createTestClusters } from '../../support/clusters';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import { createSimulatedFleet, makeTargets, messageBody } from '../../support/simulated-fleet';
 
+const targetCount = 16;
 const tickMs = 2_000;
 const ticksAtMost = 2_000;
 
@@ -16,7 +17,7 @@ interface AtWork {
  * Builds and clusters with real decisions and documents, several builds at a time. Workers take one message per session
  * of their subscription, as the broker gives them, and are at each for some time: what is at work at once can be counted.
  */
-function createWorld(documents: TestDocuments, { targets = 24, servers = 2 } = {}) {
+function createWorld(documents: TestDocuments, { targets = targetCount, servers = 2 } = {}) {
   const silent = new Set<string>();
   const atWork = new Map<string, AtWork>();
   const crowded: string[] = [];
@@ -169,7 +170,7 @@ describe('builds on several clusters', () => {
     });
     expect(seen.slice(0, 5).every((text) => text?.startsWith('no build cluster: ') === true)).toBe(true);
     expect(ended).toMatchObject({ state: 'succeeded', cluster: 'east', clusterChoice: { cluster: 'east' } });
-    expect(world.builtIn).toHaveLength(24);
+    expect(world.builtIn).toHaveLength(targetCount);
     const { items } = await world.services.audit.list(build.buildId, { pageSize: 10, continuation: null });
     expect(items.map(({ action }) => action)).toEqual(['start', 'chooseCluster']);
   });
@@ -184,7 +185,7 @@ describe('builds on several clusters', () => {
         if (tick === 3) await world.services.control(build.buildId, 'cancel', by, world.orchestrations);
       },
     });
-    expect([ended?.state, ended?.counts.skipped, world.builtIn.length]).toEqual(['cancelled', 24, 0]);
+    expect([ended?.state, ended?.counts.skipped, world.builtIn.length]).toEqual(['cancelled', targetCount, 0]);
   });
 
   it('leave a cluster whose workers fell silent, and nothing is built twice when they wake up again', async () => {
@@ -200,13 +201,13 @@ describe('builds on several clusters', () => {
     expect(ended?.clusterChoice?.reason).toContain('"east" is of no use now');
     expect(clustersOf(build.buildId)).toEqual(expect.arrayContaining(['east', 'managed']));
     // The workers that woke up find that their messages are of no use: what they were at is the only doubt.
-    expect(builtOf(build.buildId).length).toBeLessThanOrEqual(24 + 2);
-    expect(new Set(builtOf(build.buildId)).size).toBe(24);
+    expect(builtOf(build.buildId).length).toBeLessThanOrEqual(targetCount + 2);
+    expect(new Set(builtOf(build.buildId)).size).toBe(targetCount);
   });
 
   it('wait for their own cluster where no other will do', async () => {
     await world.register('east');
-    const build = await world.submit({ ...contoso, cluster: 'east', clusterOnly: true });
+    const build = await world.submit({ ...contoso, cluster: 'east', clusterOnly: true, concurrencyType: 'Server' });
     const waiting: (string | null)[] = [];
     const [ended] = await world.play([build], {
       each: async (tick) => {
@@ -240,12 +241,52 @@ describe('builds on several clusters', () => {
     });
     expect(statuses).toEqual([409, 202]);
     expect(ended).toMatchObject({ state: 'succeeded', cluster: 'west', clusterChoice: { path: 'successor' } });
-    expect(builtOf(build.buildId)).toHaveLength(24);
+    expect(builtOf(build.buildId)).toHaveLength(targetCount);
     expect(world.crowded).toEqual([]);
     expect((await world.api('GET', 'buildClusters/east')).status).toBe(404);
     const { items } = await world.services.audit.list(build.buildId, { pageSize: 10, continuation: null });
     expect(items.map(({ action }) => action)).toEqual(['start', 'moveToCluster']);
     expect(items[1]?.reason).toContain('west takes over');
+  });
+
+  it('go where an admin sends them, after what their workers have, and stay meanwhile where that is of no use', async () => {
+    await world.register('east');
+    world.silent.add('east');
+    const build = await world.submit({ ...contoso, cluster: 'managed', concurrencyType: 'Server' });
+    const by = { actor: 'ann', reason: 'the app is to be quiet' };
+    await expect(world.services.assignCluster(build.buildId, 'none', by, world.orchestrations)).rejects.toMatchObject({
+      status: 422,
+    });
+    const clusters: (string | null)[] = [];
+    const [ended] = await world.play([build], {
+      lanes: 1,
+      each: async (tick) => {
+        // Silent for long enough to be known as such.
+        if (tick === 1) world.advance(60_000);
+        if (tick === 3) await world.services.assignCluster(build.buildId, 'east', by, world.orchestrations);
+        if (tick === 8) {
+          clusters.push((await world.services.builds.read(build.buildId)).cluster);
+          world.silent.delete('east');
+        }
+      },
+    });
+    expect(clusters).toEqual(['managed']);
+    expect(ended).toMatchObject({
+      state: 'succeeded',
+      cluster: 'east',
+      clusterOverride: { actor: 'ann', applied: true },
+    });
+    expect(builtOf(build.buildId)).toHaveLength(targetCount);
+    expect(world.crowded).toEqual([]);
+    const { items } = await world.services.audit.list(build.buildId, { pageSize: 10, continuation: null });
+    expect(items.map(({ action, actor }) => [action, actor])).toEqual([
+      ['start', 'unnamed'],
+      ['assignCluster', 'ann'],
+      ['moveToCluster', 'sqlfleet'],
+    ]);
+    await expect(
+      world.services.assignCluster(build.buildId, 'managed', by, world.orchestrations),
+    ).rejects.toMatchObject({ status: 409 });
   });
 
   it('leave a cluster at once that does not serve their organisation any more', async () => {
@@ -261,7 +302,7 @@ describe('builds on several clusters', () => {
     });
     expect(ended).toMatchObject({ state: 'succeeded', cluster: 'managed' });
     expect(world.builtIn.filter(({ cluster }) => cluster === 'east').length).toBeLessThanOrEqual(lastInEast);
-    expect(builtOf(build.buildId)).toHaveLength(24);
+    expect(builtOf(build.buildId)).toHaveLength(targetCount);
   });
 
   describe('that work on the same servers', () => {
@@ -281,7 +322,7 @@ describe('builds on several clusters', () => {
       const ended = await world.play(builds, { lanes });
       expect(ended.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'succeeded', 'succeeded']);
       expect(world.crowded).toEqual([]);
-      for (const { buildId } of builds) expect(builtOf(buildId)).toHaveLength(24);
+      for (const { buildId } of builds) expect(builtOf(buildId)).toHaveLength(targetCount);
       expect(ended.map(({ cluster }) => cluster)).toEqual(['east', 'west', 'managed', 'west']);
     });
 
@@ -327,7 +368,7 @@ describe('builds on several clusters', () => {
       });
       expect(ended?.state).toBe('succeeded');
       expect(world.crowded).toEqual([]);
-      expect(builtOf(paused.buildId)).toHaveLength(24);
+      expect(builtOf(paused.buildId)).toHaveLength(targetCount);
     });
 
     it('need nothing of one another where the limit is the build’s own', async () => {
