@@ -4,6 +4,7 @@ import { registerBuilds } from './builds';
 import { registerClusters } from './clusters';
 import { registerDescription } from './description';
 import { registerPackages } from './packages';
+import { registerWorkers } from './workers';
 
 let composition: Composition | undefined;
 
@@ -15,6 +16,10 @@ registerPackages();
 registerClusters(
   () => composed().clusters,
   () => composed().builds,
+);
+registerWorkers(
+  () => composed().clusters,
+  () => composed().remoteWork,
 );
 registerDescription();
 

@@ -1,4 +1,5 @@
 import { type BuildServices } from '../builds/services';
+import { type RemoteWork } from '../builds/remote-work';
 import { type ClusterServices } from '../clusters/services';
 import { composeBuilds } from './compose-builds';
 import { composeClusters } from './compose-clusters';
@@ -8,6 +9,7 @@ import { readSettings } from './settings';
 export interface Composition {
   builds: BuildServices;
   clusters: ClusterServices;
+  remoteWork: RemoteWork;
   /** Sends what is buffered and closes the connections. */
   close(): Promise<void>;
 }
@@ -17,10 +19,11 @@ export function compose(environment: Record<string, string | undefined>): Compos
   const parts = createPlatformParts(readSettings(environment));
   // Clusters ask which builds use them, builds ask for clusters: each through a function of the other.
   const { clusters, closeClusters } = composeClusters(parts, (clusterId) => builds.builds.usingCluster(clusterId));
-  const { builds, closeBuilds } = composeBuilds(parts, clusters.directory);
+  const { builds, remoteWork, closeBuilds } = composeBuilds(parts, clusters.directory);
   return {
     builds,
     clusters,
+    remoteWork,
     async close() {
       await closeBuilds();
       await closeClusters();

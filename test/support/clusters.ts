@@ -9,6 +9,7 @@ import { routeHandler } from '../../lib/platform/http';
 import { createLogger } from '../../lib/platform/logger';
 import { createHashes, type Hashes } from '../../lib/platform/redis';
 import { type Subscriptions } from '../../lib/platform/subscriptions';
+import { createQueueCredentials } from '../../lib/platform/worker-credentials';
 import { type TestDocuments } from './documents';
 
 /** Subscriptions by name, and what they were asked; `away`: the broker does not answer. */
@@ -31,10 +32,15 @@ export function createMemorySubscriptions(): Subscriptions & { names: Set<string
   return memory;
 }
 
+/** Of a key that may only listen, on the topic. */
+export const testWorkerServiceBus =
+  'Endpoint=sb://localhost:5671/;SharedAccessKeyName=workers;SharedAccessKey=c3FsZmxlZXQtd29ya2Vycw==;EntityPath=database-builds';
+
 export interface TestClustersOptions {
   documents: TestDocuments;
   admins?: readonly string[];
   redisUrl?: string;
+  workerServiceBus?: string;
   /** By cluster id: builds that use it. */
   references?: Map<string, string[]>;
   referencesOf?: (clusterId: string) => Promise<string[]>;
@@ -54,6 +60,8 @@ export function createTestClusters({ documents, admins = [], redisUrl, ...option
   const hashes: Hashes | null = redisUrl === undefined ? null : createHashes(redisUrl);
   const services: ClusterServices = createClusterServices({
     documents: documents.store('buildClusters'),
+    sessions: documents.store('workerSessions'),
+    credentials: createQueueCredentials(options.workerServiceBus ?? testWorkerServiceBus, 'database-builds'),
     subscriptions,
     queue: { backlog: async (queue) => ({ active: backlogs.get(queue) ?? 0, deadLettered: 0 }) },
     audit: createAudit(documents.store('audit'), { clock, newId: randomUUID }),
