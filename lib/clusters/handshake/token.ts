@@ -43,7 +43,7 @@ const claimsSchema = z.looseObject({
   exp: seconds,
   iat: seconds,
   nbf: seconds.optional(),
-  jti: z.string().regex(/^[\w.:-]{8,128}$/),
+  jti: z.string().regex(/^[\x21-\x7e]{1,128}$/),
 });
 
 export async function decideToken(token: string, cluster: Cluster | null, nowMs: number): Promise<TokenDecision> {
