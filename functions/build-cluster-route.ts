@@ -4,10 +4,10 @@ import { type BuildServices } from '../lib/builds/services';
 import { buildView, buildViewSchema } from '../lib/builds/view';
 import { clusterNameSchema } from '../lib/clusters/schema';
 import { orchestrationsOf } from '../lib/platform/durable';
-import { jsonBody, parsed, problemSchema, type Route } from '../lib/platform/http';
+import { jsonBody, parsed, type Route } from '../lib/platform/http';
+import { apiUrlOf, problem } from './answers';
 import { adminOf } from './cluster-admin';
 
-const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
 const bodySchema = z.strictObject({
   cluster: clusterNameSchema.meta({ description: 'The build cluster to use.' }),
   actor: z.string().optional(),
@@ -39,7 +39,7 @@ export function buildClusterRoute(builds: () => BuildServices, admins: () => rea
       const { buildId = '' } = request.params;
       if (!/^[\w-]{1,64}$/.test(buildId)) throw buildNotFound(buildId.slice(0, 64));
       const build = await builds().assignCluster(buildId, cluster, by, orchestrationsOf(context));
-      return { status: 202, jsonBody: buildView(build, `${new URL(request.url).origin}/api`) };
+      return { status: 202, jsonBody: buildView(build, apiUrlOf(request)) };
     },
   };
 }

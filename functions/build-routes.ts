@@ -18,16 +18,15 @@ import { recordedSchema } from '../lib/platform/audit';
 import { orchestrationsOf } from '../lib/platform/durable';
 import { AppError } from '../lib/platform/errors';
 import {
-  continuationCodec,
-  jsonBody,
+  continuationsOf,
   oneOrMore,
   pagingQuery,
   parsed,
   problemSchema,
   queryOf,
   type Route,
-  signedInActor,
 } from '../lib/platform/http';
+import { bodyWithActor } from './acting';
 import { readSubmission } from './submission';
 
 const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
@@ -83,10 +82,7 @@ export function buildRoutes(services: () => BuildServices): Route[] {
     },
     async handle(request, context) {
       const buildId = buildIdOf(request);
-      const body = await jsonBody(request);
-      const actor = signedInActor(request, process.env);
-      const named = actor !== null && typeof body === 'object' ? { ...body, actor } : body;
-      const by = parsed(controlRequestSchema, named, 'body');
+      const by = parsed(controlRequestSchema, await bodyWithActor(request), 'body');
       const build = await services().control(buildId, action, by, orchestrationsOf(context));
       return { status: 202, jsonBody: buildView(build, apiUrlOf(request)) };
     },
@@ -131,10 +127,11 @@ export function buildRoutes(services: () => BuildServices): Route[] {
       async handle(request) {
         const query = parsed(listQuery, queryOf(request), 'query');
         const { pageSize, state } = query;
-        const continuation = continuationCodec.decode(query.continuation);
+        const continuations = continuationsOf(['builds', state]);
+        const continuation = continuations.decode(query.continuation);
         const page = await services().builds.list({ states: state ?? [], pageSize, continuation });
         const items = page.items.map((build) => buildView(build, apiUrlOf(request)));
-        return { jsonBody: { items, continuation: continuationCodec.encode(page.continuation) } };
+        return { jsonBody: { items, continuation: continuations.encode(page.continuation) } };
       },
     },
     {
@@ -170,14 +167,15 @@ export function buildRoutes(services: () => BuildServices): Route[] {
           ...(query.server === undefined ? {} : { server: query.server }),
           ...(query.tag === undefined ? {} : { tag: query.tag }),
         };
-        const continuation = continuationCodec.decode(query.continuation);
+        const continuations = continuationsOf(['outcomes', buildId, filter]);
+        const continuation = continuations.decode(query.continuation);
         const { outcomes } = services();
         const page = await outcomes.list(buildId, filter, { pageSize: query.pageSize, continuation });
         const errors = continuation === null ? await outcomes.errorGroups(buildId) : undefined;
         return {
           jsonBody: {
             items: page.items.map(outcomeView),
-            continuation: continuationCodec.encode(page.continuation),
+            continuation: continuations.encode(page.continuation),
             errors,
           },
         };
@@ -237,9 +235,10 @@ export function buildRoutes(services: () => BuildServices): Route[] {
       async handle(request) {
         const query = parsed(auditQuery, queryOf(request), 'query');
         const { buildId } = await services().builds.read(buildIdOf(request));
-        const continuation = continuationCodec.decode(query.continuation);
+        const continuations = continuationsOf(['audit', buildId]);
+        const continuation = continuations.decode(query.continuation);
         const page = await services().audit.list(buildId, { pageSize: query.pageSize, continuation });
-        return { jsonBody: { items: page.items, continuation: continuationCodec.encode(page.continuation) } };
+        return { jsonBody: { items: page.items, continuation: continuations.encode(page.continuation) } };
       },
     },
     ...controlActions.map((action) => control(action, summaries[action])),

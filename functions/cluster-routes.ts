@@ -17,20 +17,19 @@ import { clusterChoiceSchema, clusterRequestSchema } from '../lib/platform/clust
 import { type Versioned } from '../lib/platform/documents';
 import { AppError } from '../lib/platform/errors';
 import {
-  continuationCodec,
+  continuationsOf,
   entityTags,
   jsonBody,
   oneOrMore,
   pagingQuery,
   parsed,
-  problemSchema,
   queryOf,
   refuseLargerThan,
   type Route,
 } from '../lib/platform/http';
+import { apiUrlOf, pageOf, problem } from './answers';
 import { adminOf } from './cluster-admin';
 
-const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
 const refusals = {
   413: problem('The body is larger than any cluster.'),
   400: problem('The request cannot be understood, or does not say who makes the change.'),
@@ -63,18 +62,12 @@ const selectionSchema = clusterChoiceSchema
     explanation: clusterChoiceSchema.optional(),
   })
   .meta({ id: 'ClusterSelection' });
-const pageOf = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), continuation: z.string().nullable() });
 
 /** What is no name is nobody's; it must not travel further, wherever names end up. */
 function nameOf(request: HttpRequest): string {
   const name = request.params.name ?? '';
   if (!clusterNamePattern.test(name)) throw clusterNotFound(name.slice(0, 50));
   return name;
-}
-
-function apiUrlOf(request: HttpRequest): string {
-  return `${new URL(request.url).origin}/api`;
 }
 
 /** Much more than any cluster needs: what is larger is no mistake. */
@@ -136,14 +129,15 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         const { status, pageSize, continuation } = parsed(listQuery, queryOf(request), 'query');
         const { store, directory, registry } = services();
         await registry.ensureManaged();
-        const after = continuationCodec.decode(continuation) ?? '';
+        const continuations = continuationsOf(['clusters', status]);
+        const after = continuations.decode(continuation) ?? '';
         const wanted = (await directory.statuses(await store.list())).filter(
           (at) => at.cluster.id > after && (status === undefined || status.includes(at.status)),
         );
         const page = wanted.slice(0, pageSize);
         const last = wanted.length > page.length ? (page.at(-1)?.cluster.id ?? null) : null;
         const items = page.map(({ cluster, ...at }) => clusterView(cluster, at, apiUrlOf(request)));
-        return { jsonBody: { items, continuation: continuationCodec.encode(last) } };
+        return { jsonBody: { items, continuation: continuations.encode(last) } };
       },
     },
     {
@@ -326,11 +320,12 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         const name = nameOf(request);
         const found = await services().store.find(name);
         if (found === null) throw clusterNotFound(name);
+        const continuations = continuationsOf(['clusterAudit', found.value.id]);
         const page = await services().audit.list(auditSubject(found.value.id), {
           pageSize,
-          continuation: continuationCodec.decode(continuation),
+          continuation: continuations.decode(continuation),
         });
-        return { jsonBody: { items: page.items, continuation: continuationCodec.encode(page.continuation) } };
+        return { jsonBody: { items: page.items, continuation: continuations.encode(page.continuation) } };
       },
     },
     {

@@ -1,10 +1,14 @@
 import { app } from '@azure/functions';
 import { type Route } from '../lib/platform/http';
+import { approvalRoutes } from './approvals';
 import { buildRoutes } from './build-routes';
 import { buildClusterRoute } from './build-cluster-route';
+import { capacityRoutes } from './capacity-routes';
+import { databaseRoutes } from './database-routes';
 import { clusterRoutes } from './cluster-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
+import { serverRoutes } from './server-routes';
 
 /** Changes with the API, not with the code behind it. */
 const apiVersion = '1.0.0';
@@ -17,8 +21,12 @@ export function allRoutes(): Route[] {
   return [
     ...buildRoutes(undescribed),
     ...packageRoutes,
+    ...approvalRoutes(undescribed),
     ...clusterRoutes(undescribed),
     buildClusterRoute(undescribed, undescribed),
+    ...serverRoutes(undescribed),
+    ...capacityRoutes(undescribed),
+    ...databaseRoutes(undescribed),
   ];
 }
 

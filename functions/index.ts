@@ -1,7 +1,9 @@
 import { app } from '@azure/functions';
 import { compose, type Composition } from '../lib/platform/compose';
+import { registerApprovals } from './approvals';
 import { registerBuilds } from './builds';
 import { registerClusters } from './clusters';
+import { registerCapacity } from './capacity';
 import { registerDescription } from './description';
 import { registerPackages } from './packages';
 import { registerWorkers } from './workers';
@@ -12,6 +14,8 @@ let composition: Composition | undefined;
 const composed = (): Composition => (composition ??= compose(process.env));
 
 registerBuilds(() => composed().builds);
+registerApprovals(() => composed().approvals);
+registerCapacity(() => composed().capacity);
 registerPackages();
 registerClusters(
   () => composed().clusters,

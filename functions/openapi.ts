@@ -95,7 +95,8 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Record<s
   for (const [id, definition] of Object.entries($defs)) schemas[nameOf(id)] = referring(definition, nameOf);
   const id = schema.meta()?.id;
   if (id === undefined) return referring(own, nameOf);
-  schemas[nameOf(id)] = referring(own, nameOf);
+  // A schema with a name may come as nothing but a reference to its own definition, which is taken up already.
+  if ($defs[id] === undefined) schemas[nameOf(id)] = referring(own, nameOf);
   return { $ref: `#/components/schemas/${nameOf(id)}` };
 }
 

@@ -1,6 +1,7 @@
 import { type Clock } from '../platform/clock';
 import { forEachConcurrently } from '../platform/concurrency';
 import { type BuildQueue, type OutgoingMessage } from '../platform/messages';
+import { type Gates, isHeld } from './gates';
 import { type Holder, isToBeGivenOn, type LaneHolds } from './lane-holds';
 import { emptied, isSharedKey, laneDepth, outstandingOf, takeLane, topUp } from './lanes';
 import { outstandingTargets } from './lost-targets';
@@ -47,23 +48,24 @@ const atOnce = 16;
  * Takes the lane keys that something is to be sent in, as far as no other cluster has them; sends again what an earlier
  * cluster was given and did not end; and, with `more`, fills the lanes. Answers how many keys another cluster has.
  *
- * @param givenOn keys that are to run dry, as `giveOn` answered
+ * @param what `givenOn`: keys that are to run dry, as `giveOn` answered; `gates`: what nobody approved yet is not sent
  */
 export async function handOut(
   deps: HandOutDeps,
   sender: Sender,
   before: Progress,
-  { more, givenOn }: { more: boolean; givenOn: ReadonlySet<string> },
+  what: { more: boolean; givenOn: ReadonlySet<string>; gates: Gates },
 ): Promise<{ progress: Progress; heldElsewhere: number }> {
-  const taken = await takeKeys(deps, sender, before, { more, givenOn });
+  const { more, givenOn, gates } = what;
+  const taken = await takeKeys(deps, sender, before, what);
   const { dispatch } = sender.build;
   const resent = await sendAgain(deps, sender, taken.progress, ({ heldFor, sentFor, ...state }) => {
     return sentFor !== dispatch && heldFor === dispatch && outstandingOf({ heldFor, sentFor, ...state }) > 0;
   });
   if (!more) return { progress: resent, heldElsewhere: taken.heldElsewhere };
   const depth = laneDepth(resent.laneRate, deps.intervalMs);
-  const mayFill = ({ key, heldFor, sentFor }: LaneKeyState): boolean =>
-    heldFor === dispatch && sentFor === dispatch && !givenOn.has(key);
+  const mayFill = ({ key, gate, heldFor, sentFor }: LaneKeyState): boolean =>
+    heldFor === dispatch && sentFor === dispatch && !givenOn.has(key) && !isHeld(gates, gate);
   const { keys, assignments } = topUp(sender.plan, resent.keys, depth, messagesPerLook, mayFill);
   const messages: OutgoingMessage[] = [];
   for (const { ordinal, lane } of assignments) {
@@ -110,8 +112,8 @@ function targetMessage(
   return { messageId, sessionId: lane, body, cluster: queue };
 }
 
-function hasMore(plan: Plan, state: LaneKeyState, index: number): boolean {
-  return state.sent < (plan.keys[index]?.count ?? 0);
+function hasMore(plan: Plan, gates: Gates, state: LaneKeyState, index: number): boolean {
+  return !isHeld(gates, state.gate) && state.sent < (plan.keys[index]?.count ?? 0);
 }
 
 /** Takes the keys that have something to send. Those that others hold are asked for again at the next look. */
@@ -119,7 +121,7 @@ async function takeKeys(
   deps: HandOutDeps,
   { build, plan, cluster }: Sender,
   before: Progress,
-  { more, givenOn }: { more: boolean; givenOn: ReadonlySet<string> },
+  { more, givenOn, gates }: { more: boolean; givenOn: ReadonlySet<string>; gates: Gates },
 ): Promise<{ progress: Progress; heldElsewhere: number }> {
   const { dispatch, buildId } = build;
   const keys = before.keys.map((state) =>
@@ -130,7 +132,7 @@ async function takeKeys(
     ([index, state]) =>
       state.heldFor !== dispatch &&
       !givenOn.has(state.key) &&
-      ((more && hasMore(plan, state, index)) || (state.sentFor !== dispatch && outstandingOf(state) > 0)),
+      ((more && hasMore(plan, gates, state, index)) || (state.sentFor !== dispatch && outstandingOf(state) > 0)),
   );
   let heldElsewhere = 0;
   await forEachConcurrently(someOf(wanted, holdsPerLook, deps.clock.nowMs()), atOnce, async ([index, state]) => {
@@ -149,7 +151,7 @@ async function takeKeys(
  */
 export async function giveOn(
   deps: HandOutDeps,
-  { build, plan }: { build: Build; plan: Plan },
+  { build, plan, gates }: { build: Build; plan: Plan; gates: Gates },
   before: Progress,
   more: boolean,
 ): Promise<{ progress: Progress; givenOn: Set<string> }> {
@@ -158,24 +160,39 @@ export async function giveOn(
   if (!build.lanesWanted || cluster === null) return { progress: before, givenOn };
   const me: Holder = { buildId, cluster };
   const keys = [...before.keys];
-  const held = [...keys.entries()].filter(([, { key, heldFor }]) => heldFor === dispatch && isSharedKey(key));
+  // A key has several states where some of its targets wait for an approval; it is held, and given on, as one.
+  const statesOf = statesByKey(keys);
+  const held = [...statesOf].filter(
+    ([key, states]) => isSharedKey(key) && states.some(([, { heldFor }]) => heldFor === dispatch),
+  );
   const asked = someOf(held, givenOnPerLook, deps.clock.nowMs());
   let wishes = 0;
-  await forEachConcurrently(asked, atOnce, async ([index, state]) => {
-    const hold = await deps.holds.read(state.key);
+  await forEachConcurrently(asked, atOnce, async ([key, states]) => {
+    const hold = await deps.holds.read(key);
     if (hold === null || hold.wanted === null || hold.wanted.cluster === cluster) return;
     wishes += 1;
-    if (!isToBeGivenOn(hold, me, more && hasMore(plan, state, index), deps.clock.nowMs())) return;
-    givenOn.add(state.key);
-    if (outstandingOf(state) > 0) return;
-    await deps.holds.release(state.key, me);
-    keys[index] = { ...state, heldFor: -1 };
+    const hasMoreToSend = more && states.some(([index, state]) => hasMore(plan, gates, state, index));
+    if (!isToBeGivenOn(hold, me, hasMoreToSend, deps.clock.nowMs())) return;
+    givenOn.add(key);
+    if (states.some(([, state]) => outstandingOf(state) > 0)) return;
+    await deps.holds.release(key, me);
+    for (const [index, state] of states) keys[index] = { ...state, heldFor: -1 };
   });
   if (wishes === 0 && asked.length === held.length) {
     // Whoever still waits says so again at its next look.
     await deps.builds.update(buildId, (current) => (current.lanesWanted ? { ...current, lanesWanted: false } : null));
   }
   return { progress: { ...before, keys }, givenOn };
+}
+
+function statesByKey(keys: readonly LaneKeyState[]): Map<string, [index: number, state: LaneKeyState][]> {
+  const states = new Map<string, [index: number, state: LaneKeyState][]>();
+  for (const [index, state] of keys.entries()) {
+    const known = states.get(state.key);
+    if (known === undefined) states.set(state.key, [[index, state]]);
+    else known.push([index, state]);
+  }
+  return states;
 }
 
 /** Beginning at another place each time: those that stay undone must not keep the rest from their turn. */

@@ -92,10 +92,11 @@ export function adaptedLanes(state: LaneKeyState, throttled: boolean): LaneKeySt
 }
 
 export function initialLaneKeys(plan: Plan): LaneKeyState[] {
-  return plan.keys.map(({ key, count }) => {
+  return plan.keys.map(({ key, gate, count }) => {
     const lanes = Math.min(plan.lanesPerKey, count);
     return {
       key,
+      ...(gate === undefined ? {} : { gate }),
       sent: 0,
       lanes: new Array<number>(lanes).fill(0),
       open: lanes,

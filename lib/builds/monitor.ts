@@ -1,7 +1,9 @@
 import { forEachConcurrently } from '../platform/concurrency';
 import { AppError, messageOf } from '../platform/errors';
 import { type Logger } from '../platform/logger';
+import { type createAskApprovals } from './ask-approvals';
 import { type DeadLetters } from './dead-letters';
+import { type Gates, heldBack } from './gates';
 import { giveOn, handOut, type HandOutDeps, sendAgain } from './hand-out';
 import { adaptedLanes, keyInLaneName, smoothedLaneRate } from './lanes';
 import { giveUpOutstanding } from './lost-targets';
@@ -15,6 +17,7 @@ import { type BuildStore } from './store';
 export interface MonitorDeps extends HandOutDeps {
   builds: BuildStore;
   deadLetters: DeadLetters;
+  askApprovals: ReturnType<typeof createAskApprovals>;
   /** Sees to it that the build has a cluster that is of use. */
   place(build: Build, outstanding: number, lastOutcomeMs: number): Promise<Placement>;
   logger: Logger;
@@ -46,9 +49,10 @@ export function createMonitor(deps: MonitorDeps) {
     }
 
     const counted = await countNew(deps, stored.value, nowMs);
-    const step = nextStep(build, plan, counted, nowMs);
+    const gates = await deps.askApprovals(build, plan, counted);
+    const step = nextStep(build, plan, counted, nowMs, gates);
     const placed = await placedFor(deps, build, step, counted);
-    const look = { build: placed.build, cluster: placed.cluster, run, plan, step, nowMs };
+    const look = { build: placed.build, cluster: placed.cluster, run, plan, gates, step, nowMs };
     const acted = await act(deps, look, counted);
     const { progress, waitingFor } = await lookAfterSilence(deps, look, acted.progress).catch((error: unknown) => {
       // Only a hint was to be had: what was sent in this look must be remembered all the same.
@@ -59,13 +63,9 @@ export function createMonitor(deps: MonitorDeps) {
     const replaced = await deps.builds.replaceProgress({ ...progress, lastLookMs: nowMs }, stored.etag);
     if (replaced === 'changed') return { kind: 'again', delayMs: deps.intervalMs };
     const reason = placed.waitingFor ?? waitingFor ?? acted.waitingFor;
-    await deps.builds.update(run.buildId, (current) => published(current, progress, reason));
+    await deps.builds.update(run.buildId, (current) => published(current, progress, gates, reason));
     if (step.kind === 'finish') return { kind: 'done' };
-    const atOnce = step.kind === 'skipRest' || step.kind === 'abandon';
-    return {
-      kind: 'again',
-      delayMs: atOnce ? 0 : lookDelayMs(progress, looksSoFar(build, nowMs), deps.intervalMs, nowMs),
-    };
+    return { kind: 'again', delayMs: delayAfter(deps, look, progress) };
   };
 }
 
@@ -76,8 +76,18 @@ interface Look {
   cluster: string | null;
   run: RunInput;
   plan: Plan;
+  gates: Gates;
   step: NextStep;
   nowMs: number;
+}
+
+/** People take their time, and wake the build when they have decided; this is for a wake-up that was lost. */
+const waitForPeopleMs = 60_000;
+
+function delayAfter(deps: MonitorDeps, { build, gates, step, nowMs }: Look, progress: Progress): number {
+  if (step.kind === 'skipRest' || step.kind === 'abandon') return 0;
+  const forPeople = step.kind === 'wait' && outstandingIn(progress) === 0 && heldBack(gates).length > 0;
+  return forPeople ? waitForPeopleMs : lookDelayMs(progress, looksSoFar(build, nowMs), deps.intervalMs, nowMs);
 }
 
 /** Follows the outcomes' feed from where the last look ended, and lets lanes and rates follow from what it brings. */
@@ -117,7 +127,7 @@ async function act(
   look: Look,
   progress: Progress,
 ): Promise<{ progress: Progress; waitingFor: string | null }> {
-  const { build, run, plan, step, nowMs, cluster } = look;
+  const { build, run, plan, gates, step, nowMs, cluster } = look;
   const queue = queueOf(build);
   switch (step.kind) {
     case 'finish':
@@ -128,25 +138,34 @@ async function act(
       const { progress: shared, givenOn } = await giveOn(deps, look, progress, more);
       if (cluster === null || queue === null) return { progress: shared, waitingFor: null };
       const sender = { build, run, plan, cluster, queue };
-      const handed = await handOut(deps, sender, shared, { more, givenOn });
+      const handed = await handOut(deps, sender, shared, { more, givenOn, gates });
       const { heldElsewhere } = handed;
       const others = heldElsewhere === 0 ? null : `${heldElsewhere} lane keys are at work in other clusters`;
-      return { progress: handed.progress, waitingFor: others };
+      // Silence before anything was handed out, as long as people took, says nothing about what is handed out now.
+      const lastOutcomeMs = outstandingIn(progress) === 0 ? nowMs : progress.lastOutcomeMs;
+      return { progress: { ...handed.progress, lastOutcomeMs }, waitingFor: others };
     }
     case 'skipRest':
-      return { progress: await skipRest(deps, look, progress, step.reason), waitingFor: null };
+      return { progress: await skipRest(deps, look, progress, step.reason, step.gate), waitingFor: null };
     case 'abandon':
       await giveUpOutstanding(deps, run, plan, progress, nowMs);
       return { progress: await skipRest(deps, look, progress, 'the build had to end'), waitingFor: null };
   }
 }
 
-/** Ends targets that were never handed out as `skipped`, some per look. */
-async function skipRest(deps: MonitorDeps, { run, plan }: Look, progress: Progress, reason: string): Promise<Progress> {
+/** Ends targets that were never handed out as `skipped`, some per look; of one gate only, if it is named. */
+async function skipRest(
+  deps: MonitorDeps,
+  { run, plan }: Look,
+  progress: Progress,
+  reason: string,
+  gate?: string,
+): Promise<Progress> {
   const keys = progress.keys.map((state) => ({ ...state }));
   const ordinals: number[] = [];
   for (const [index, state] of keys.entries()) {
     const key = plan.keys[index];
+    if (gate !== undefined && key?.gate !== gate) continue;
     while (key !== undefined && state.sent < key.count && ordinals.length < skipsPerLook) {
       ordinals.push(key.start + state.sent);
       state.sent += 1;
@@ -202,11 +221,12 @@ function outstandingIn(progress: Progress): number {
 }
 
 /** What people see of the progress, in the build document. */
-function published(build: Build, progress: Progress, waitingFor: string | null): Build {
+function published(build: Build, progress: Progress, gates: Gates, waitingFor: string | null): Build {
   const paused = build.control.paused !== null && build.control.cancelled === null;
   const active = build.state === 'running' || build.state === 'paused';
   return {
     ...build,
+    approvals: heldBack(gates),
     state: active ? (paused ? 'paused' : 'running') : build.state,
     counts: progress.counts,
     outstanding: Math.max(0, outstandingIn(progress)),

@@ -1,13 +1,8 @@
 import { z } from 'zod';
 import { type BlobStore } from '../platform/blobs';
-import {
-  badContinuation,
-  type DocumentPage,
-  type DocumentStore,
-  type Query,
-  type Versioned,
-} from '../platform/documents';
+import { type DocumentPage, type DocumentStore, type Query, type Versioned } from '../platform/documents';
 import { AppError } from '../platform/errors';
+import { newestFirst } from '../platform/newest-first';
 import { buildNotFound, tooManyWriters } from './errors';
 import { type BuildState, type OutcomeStatus } from './model';
 import {
@@ -96,21 +91,6 @@ export interface OutcomeStore {
   markSuperseded(outcome: Outcome, attempt: number): Promise<void>;
 }
 
-/** Where a page of builds ended. */
-const placeSchema = z.object({ createdAt: z.string(), id: z.string() });
-
-function placeOf({ createdAt, id }: Build): z.infer<typeof placeSchema> {
-  return { createdAt, id };
-}
-
-function readPlace(continuation: string): z.infer<typeof placeSchema> {
-  try {
-    return placeSchema.parse(JSON.parse(continuation));
-  } catch (cause) {
-    throw badContinuation(cause);
-  }
-}
-
 const writeAttempts = 20;
 const pageSize = 500;
 const referencesShown = 100;
@@ -170,30 +150,13 @@ export function createBuildStore(documents: DocumentStore, blobs: BlobStore): Bu
     async wantLanes(buildId) {
       await documents.patch(buildId, buildId, { lanesWanted: true });
     },
-    async list({ states, pageSize: limit, continuation }) {
-      // Pages continue after the last build that was shown, by its place in the order. The service's own tokens do not
-      // reach over partitions where results are sorted.
-      const after = continuation === null ? null : readPlace(continuation);
-      const conditions = [
-        "c.kind = 'build'",
-        ...(states.length === 0 ? [] : ['ARRAY_CONTAINS(@states, c.state)']),
-        ...(after === null ? [] : ['(c.createdAt < @at OR (c.createdAt = @at AND c.id < @id))']),
-      ];
-      const page = await documents.query(
-        {
-          text: `SELECT TOP ${limit} * FROM c WHERE ${conditions.join(' AND ')} ORDER BY c.createdAt DESC, c.id DESC`,
-          parameters: {
-            ...(states.length === 0 ? {} : { states: [...states] }),
-            ...(after === null ? {} : { at: after.createdAt, id: after.id }),
-          },
-        },
-        buildSchema,
-        { pageSize: limit },
-      );
-      const last = page.items.at(-1);
-      const isFull = page.items.length === limit && last !== undefined;
-      return { items: page.items, continuation: isFull ? JSON.stringify(placeOf(last)) : null };
-    },
+    list: ({ states, pageSize: limit, continuation }) =>
+      newestFirst(documents, buildSchema, {
+        conditions: ["c.kind = 'build'", ...(states.length === 0 ? [] : ['ARRAY_CONTAINS(@states, c.state)'])],
+        parameters: states.length === 0 ? {} : { states: [...states] },
+        pageSize: limit,
+        continuation,
+      }),
 
     readProgress: (buildId) => documents.read(buildId, 'progress', progressSchema),
     createProgress: (progress) => documents.create(progress.buildId, progress),

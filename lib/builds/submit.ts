@@ -1,10 +1,12 @@
 import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
+import { type FleetEvents } from '../platform/cloud-events';
 import { type ClusterDirectory } from '../platform/cluster-choice';
 import { type Orchestrations } from '../platform/durable';
 import { AppError, type InputProblem } from '../platform/errors';
 import { sha256 } from '../platform/hash';
+import { checkInput } from '../platform/schema-problems';
 import { type SubmittedFiles, type SubmittedPackage } from '../packages/submitted';
 import { type TargetsReading } from '../targets/model';
 import { checkResolution } from '../targets/resolve';
@@ -33,6 +35,7 @@ export interface SubmitDeps {
   readPackage(files: SubmittedFiles): Promise<SubmittedPackage>;
   readTargets(text: Buffer): TargetsReading;
   audit: Audit;
+  fleetEvents: FleetEvents;
   clock: Clock;
   clusters: ClusterDirectory;
   newBuildId: () => string;
@@ -50,17 +53,8 @@ export function createSubmit(deps: SubmitDeps) {
     submission: Submission,
     orchestrations: Orchestrations,
   ): Promise<{ build: Build; created: boolean }> => {
-    const options = buildOptionsSchema.safeParse(submission.options ?? {});
-    const problems: InputProblem[] = options.success
-      ? []
-      : options.error.issues.map(({ path, message }) => ({
-          code: 'options.invalid',
-          message,
-          entry: ['options', ...path].join('.'),
-          line: null,
-        }));
+    const options = checkInput(buildOptionsSchema, submission.options ?? {}, 'options.invalid', 'options');
     const scripts = await deps.readPackage(submission.packageFiles);
-    problems.push(...placed(scripts.problems, 'package'));
     const targets = deps.readTargets(submission.targets);
     const scriptDatabases = scripts.package?.scripts.map(({ database }) => database) ?? [];
     const targetProblems = [
@@ -68,7 +62,11 @@ export function createSubmit(deps: SubmitDeps) {
       ...checkResolution(scriptDatabases, targets.targets),
       ...(options.success ? checkTargets(targets.targets, options.data) : []),
     ];
-    problems.push(...placed(targetProblems, 'targets'));
+    const problems = [
+      ...(options.success ? [] : options.problems),
+      ...placed(scripts.problems, 'package'),
+      ...placed(targetProblems, 'targets'),
+    ];
     if (!options.success || !scripts.valid || !targets.valid || problems.length > 0) throw invalidInput(problems);
 
     const targetsSha256 = sha256(submission.targets);
@@ -142,6 +140,12 @@ export function createSubmit(deps: SubmitDeps) {
       actor: requestedBy,
       reason: build.options.description,
       details: { package: build.package, targets: build.targets.count, cluster: build.cluster, because: choice.reason },
+    });
+    await deps.fleetEvents.publish({
+      id: `${buildId}.started`,
+      type: 'Sqlfleet.Builds.Started',
+      subject: `builds/${buildId}`,
+      data: { buildId, name: build.name, requestedBy, targets: build.targets.count, package: scripts.package.sha256 },
     });
     return { build, created: true };
   };

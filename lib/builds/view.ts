@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { waitingForText } from './gates';
 import { failureCount } from './plan';
 import {
   type Build,
@@ -34,6 +35,9 @@ export const buildViewSchema = z
     waiting: z.int().meta({ description: 'Targets not handed to the queue yet.' }),
     failures: z.int().meta({ description: 'Targets whose outcome counts as a failure.' }),
     control: buildSchema.shape.control,
+    approvals: z
+      .array(z.object({ tag: z.string(), approvalId: z.string(), expiresAt: z.string(), link: z.string() }))
+      .meta({ description: 'Approvals that hold targets back.' }),
     waitingFor: z.string().nullable().meta({ description: 'What a build that does not move waits for.' }),
     failure: buildSchema.shape.failure,
     links: z.object({ self: z.string(), outcomes: z.string(), logs: z.string() }),
@@ -70,7 +74,8 @@ export function buildView(build: Build, apiUrl: string): BuildView {
     waiting: Math.max(0, build.targets.count - ended - build.outstanding),
     failures: failureCount(build, build.counts),
     control: build.control,
-    waitingFor: build.waitingFor,
+    approvals: (build.approvals ?? []).map((each) => ({ ...each, link: `${apiUrl}/approvals/${each.approvalId}` })),
+    waitingFor: waitingForText(build),
     failure: build.failure,
     links: { self, outcomes: `${self}/outcomes`, logs: `${self}/logs` },
   };

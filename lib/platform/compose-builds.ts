@@ -13,6 +13,7 @@ import { createEndpointResolver } from '../sql/endpoints';
 import { parseTargets } from '../targets/parse';
 import { checkServers } from '../targets/servers';
 import { type TargetsReading } from '../targets/model';
+import { type Approvals } from './approvals';
 import { type AzureClients } from './clients';
 import { systemClock } from './clock';
 import { type ClusterDirectory } from './cluster-choice';
@@ -32,7 +33,7 @@ const longestDeliveryMs = 225 * 60_000;
 /** Puts the builds capability together. */
 export function composeBuilds(
   parts: PlatformParts,
-  clusters: ClusterDirectory,
+  { approvals, clusters }: { approvals: Approvals; clusters: ClusterDirectory },
 ): { builds: BuildServices; remoteWork: RemoteWork; closeBuilds: () => Promise<void> } {
   const { settings, clients, clock, random, logger } = parts;
   const events = createProgressEvents(clients.progressHub, logger);
@@ -56,6 +57,8 @@ export function composeBuilds(
     clusters,
     laneHolds: parts.documents('laneHolds'),
     events,
+    fleetEvents: parts.fleetEvents,
+    approvals,
     audit: parts.audit,
     clock,
     random,

@@ -1,13 +1,20 @@
+import { type ApprovalServices } from '../approvals/services';
 import { type BuildServices } from '../builds/services';
 import { type RemoteWork } from '../builds/remote-work';
+import { type CapacityServices } from '../capacity/services';
 import { type ClusterServices } from '../clusters/services';
+import { composeApprovals } from './compose-approvals';
 import { composeBuilds } from './compose-builds';
+import { composeCapacity } from './compose-capacity';
 import { composeClusters } from './compose-clusters';
 import { createPlatformParts } from './platform-parts';
 import { readSettings } from './settings';
 
 export interface Composition {
+  approvals: ApprovalServices;
   builds: BuildServices;
+  /** Null: this app looks after no region. */
+  capacity: CapacityServices | null;
   clusters: ClusterServices;
   remoteWork: RemoteWork;
   /** Sends what is buffered and closes the connections. */
@@ -17,11 +24,14 @@ export interface Composition {
 /** The composition root: reads the settings once, and puts the capabilities together, each by its own `compose-…`. */
 export function compose(environment: Record<string, string | undefined>): Composition {
   const parts = createPlatformParts(readSettings(environment));
+  const approvals = composeApprovals(parts);
   // Clusters ask which builds use them, builds ask for clusters: each through a function of the other.
   const { clusters, closeClusters } = composeClusters(parts, (clusterId) => builds.builds.usingCluster(clusterId));
-  const { builds, remoteWork, closeBuilds } = composeBuilds(parts, clusters.directory);
+  const { builds, remoteWork, closeBuilds } = composeBuilds(parts, { approvals, clusters: clusters.directory });
   return {
+    approvals,
     builds,
+    capacity: composeCapacity(parts, builds),
     clusters,
     remoteWork,
     async close() {

@@ -2,12 +2,15 @@
 export interface AppSettingsInput {
   hostName: string;
   serviceBusConnectionString: string;
+  workerServiceBusConnectionString: string;
   eventHubsConnectionString: string;
   blobConnectionString: string;
   cosmos: { endpoint: string; key: string };
   keyVaultUrl: string;
   identity: { endpoint: string; header: string };
   sqlServers: readonly { server: string; host: string; port: number }[];
+  /** Where all servers below a domain are reached: those that are created later. */
+  sqlGateway: { suffix: string; host: string; port: number };
 }
 
 export function appSettings(input: AppSettingsInput): Record<string, string> {
@@ -17,14 +20,18 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
     IDENTITY_ENDPOINT: input.identity.endpoint,
     IDENTITY_HEADER: input.identity.header,
     SQLFLEET_SERVICE_BUS: input.serviceBusConnectionString,
+    SQLFLEET_WORKER_SERVICE_BUS: input.workerServiceBusConnectionString,
     SQLFLEET_EVENT_HUBS: input.eventHubsConnectionString,
     SQLFLEET_BLOBS: input.blobConnectionString,
     SQLFLEET_COSMOS_ENDPOINT: input.cosmos.endpoint,
     SQLFLEET_COSMOS_KEY: input.cosmos.key,
     SQLFLEET_KEY_VAULT_URL: input.keyVaultUrl,
     SQLFLEET_SQL_AUTHENTICATION: 'entra',
-    SQLFLEET_SQL_ALLOWED_SERVERS: ['localhost', '127.0.0.1', ...input.sqlServers.map(({ server }) => server)].join(','),
-    SQLFLEET_SQL_ENDPOINTS: input.sqlServers.map(({ server, host, port }) => `${server}=${host},${port}`).join(';'),
+    SQLFLEET_SQL_ALLOWED_SERVERS: ['localhost', '127.0.0.1', input.sqlGateway.suffix].join(','),
+    SQLFLEET_SQL_ENDPOINTS: [
+      ...input.sqlServers.map(({ server, host, port }) => `${server}=${host},${port}`),
+      `*${input.sqlGateway.suffix}=${input.sqlGateway.host},${input.sqlGateway.port}`,
+    ].join(';'),
     SQLFLEET_MONITOR_INTERVAL_MS: '1000',
   };
 }

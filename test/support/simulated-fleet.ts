@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { type BlobStore } from '../../lib/platform/blobs';
 import { type Clock } from '../../lib/platform/clock';
+import { type FleetEvent } from '../../lib/platform/cloud-events';
 import { type DocumentStore } from '../../lib/platform/documents';
 import { type Orchestrations } from '../../lib/platform/durable';
 import { AppError, messageOf } from '../../lib/platform/errors';
@@ -11,6 +12,7 @@ import { appAlone, type ClusterDirectory } from '../../lib/platform/cluster-choi
 import { createAudit } from '../../lib/platform/audit';
 import { type StageResult } from '../../lib/builds/orchestrators/build';
 import { type DatabaseBuildResult } from '../../lib/builds/model';
+import { createApprovalServices } from '../../lib/approvals/services';
 import { createBuildServices } from '../../lib/builds/services';
 import { type TargetMessage, targetMessageSchema } from '../../lib/builds/schema';
 import { type Package } from '../../lib/packages/model';
@@ -193,6 +195,14 @@ export function createSimulatedFleet({
     changes: async (...feed) => (present('outcomes'), outcomes.changes(...feed)),
   };
 
+  const published: FleetEvent[] = [];
+  const common = {
+    fleetEvents: { publish: async (event: FleetEvent) => void published.push(event) },
+    audit: createAudit(documents.store('audit'), { clock, newId: () => `audit-${ids++}-${Math.random()}` }),
+    clock,
+    logger: createLogger((_level, line) => void logged.push(line)),
+  };
+  const approvals = createApprovalServices({ ...common, documents: documents.store('approvals') });
   const services = createBuildServices({
     documents: { builds: documents.store('builds'), outcomes: outcomesUnlessAway },
     blobs: {
@@ -212,10 +222,9 @@ export function createSimulatedFleet({
       flush: async () => undefined,
       close: async () => undefined,
     },
-    audit: createAudit(documents.store('audit'), { clock, newId: () => `audit-${ids++}-${Math.random()}` }),
-    clock,
+    ...common,
+    approvals,
     random: Math.random,
-    logger: createLogger((_level, line) => void logged.push(line)),
     newBuildId: () => `build-${ids++}-${Math.random().toString(36).slice(2)}`,
     readPackage: async (files) => ({
       valid: true,
@@ -255,6 +264,8 @@ export function createSimulatedFleet({
 
   return {
     services,
+    approvals,
+    published,
     orchestrations,
     memory,
     away,

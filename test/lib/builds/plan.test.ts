@@ -112,6 +112,13 @@ describe('planning', () => {
     ]);
     expect(checkTargets(targets, options({ concurrencyType: 'MaxPerServer' }))).toEqual([]);
   });
+
+  it('lists a bounded number of untagged targets, however many there are', () => {
+    const targets = Array.from({ length: 5_000 }, (_, index) => planned('a', String(index), index + 1).target);
+    const problems = checkTargets(targets, options({ concurrencyType: 'Tag' }));
+    expect(problems).toHaveLength(1_001);
+    expect(problems.at(-1)).toMatchObject({ code: 'targets.more', message: expect.stringContaining('4000') });
+  });
 });
 
 describe('what happens next', () => {

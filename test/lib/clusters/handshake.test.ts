@@ -1,5 +1,5 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
-import { CompactSign, importJWK, type JWK } from 'jose';
+import { CompactSign, importJWK as importKey, type JWK } from 'jose';
 import { createTestClusters, newKey, type TestClustersOptions } from '../../support/clusters';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import { isAppError } from '../../../lib/platform/errors';
@@ -8,6 +8,8 @@ type Algorithm = 'RS256' | 'ES256' | 'EdDSA';
 const by = { actor: 'ann', reason: 'test' };
 const kinds: Record<Algorithm, 'rsa' | 'ec' | 'ed25519'> = { RS256: 'rsa', ES256: 'ec', EdDSA: 'ed25519' };
 const external = { managedBy: 'external' as const, scmOrganizations: ['contoso'] };
+const importJWK = (jwk: Record<string, unknown>, algorithm: string) =>
+  importKey({ ...jwk, kty: String(jwk.kty) } satisfies JWK, algorithm);
 const base64url = (text: string): string => Buffer.from(text).toString('base64url');
 
 describe('the handshake with workers', () => {
@@ -36,7 +38,11 @@ describe('the handshake with workers', () => {
       exp: now() + 60,
       jti: `token-${(number += 1)}`,
     });
-    const signText = async (payload: string, header: Record<string, unknown> = {}, jwk: JWK = key.privateJwk) =>
+    const signText = async (
+      payload: string,
+      header: Record<string, unknown> = {},
+      jwk: Record<string, unknown> = key.privateJwk,
+    ) =>
       new CompactSign(new TextEncoder().encode(payload))
         .setProtectedHeader({ alg: algorithm, kid, ...header })
         .sign(await importJWK(jwk, algorithm));
