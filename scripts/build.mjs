@@ -6,6 +6,7 @@ const entryPoints = {
   'local/start': 'local/start.ts',
   'local/cloud-process': 'local/cloud-process.ts',
   'cli/demo': 'cli/demo.ts',
+  'cli/sqlfleet': 'cli/sqlfleet.ts',
   'cli/openapi': 'cli/openapi.ts',
   'bench/main': 'bench/main.ts',
   'bench/database-runs-client': 'bench/database-runs/client-process.ts',
