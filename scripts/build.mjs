@@ -7,6 +7,7 @@ const entryPoints = {
   'local/cloud-process': 'local/cloud-process.ts',
   'cli/demo': 'cli/demo.ts',
   'cli/sqlfleet': 'cli/sqlfleet.ts',
+  'cli/demo-clusters': 'cli/demo-clusters.ts',
   'cli/openapi': 'cli/openapi.ts',
   'bench/main': 'bench/main.ts',
   'bench/database-runs-client': 'bench/database-runs/client-process.ts',
