@@ -30,6 +30,8 @@ export interface ClusterStore {
 }
 
 const pageSize = 200;
+/** Workers come and go under ever new ids; the service forgets those that stay silent. */
+const heartbeatsKeptSeconds = 3 * 24 * 3_600;
 
 export function createClusterStore(documents: DocumentStore): ClusterStore {
   const everything = async <T>(
@@ -68,7 +70,10 @@ export function createClusterStore(documents: DocumentStore): ClusterStore {
     },
     async writeHeartbeat(heartbeat) {
       const { id, partition, ...report } = heartbeat;
-      if ((await documents.patch(partition, id, report)) === 'missing') await documents.create(partition, heartbeat);
+      const ttl = heartbeatsKeptSeconds;
+      if ((await documents.patch(partition, id, { ...report, ttl })) === 'missing') {
+        await documents.create(partition, { ...heartbeat, ttl });
+      }
     },
     heartbeats: (sinceMs) =>
       everything('SELECT * FROM c WHERE c.atMs >= @sinceMs', heartbeatSchema, partitions.heartbeats, { sinceMs }),

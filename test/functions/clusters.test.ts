@@ -82,6 +82,19 @@ describe('the registry of build clusters', () => {
     expect([removed.status, removed.body.code]).toEqual([409, 'clusters.isManaged']);
   });
 
+  it('lets nobody have the name or the queue of the app, however early they ask', async () => {
+    const fresh = await startTestDocuments();
+    const { api } = createTestClusters({ documents: fresh });
+    const bodies = [
+      { ...external, name: 'thief', queue: 'managed' },
+      { ...external, name: 'Managed' },
+    ];
+    const answers = await Promise.all(bodies.map((body) => api('POST', 'buildClusters', { body, headers: ann })));
+    expect(answers.map(({ status }) => status)).toEqual([409, 409]);
+    expect((await api('GET', 'buildClusters/managed')).body).toMatchObject({ managedBy: 'sqlfleet', queue: 'managed' });
+    await fresh.stop();
+  });
+
   it('gives a name to one of many who ask at the same time, whatever its case', async () => {
     const name = newName();
     const bodies = Array.from({ length: 20 }, (_, index) => ({
@@ -133,7 +146,6 @@ describe('the registry of build clusters', () => {
     ['the name of a key file', { authKeyFileName: '../../keys/a.pem' }, 422],
     ['a queue that is another cluster’s', { queue: 'managed' }, 409],
   ])('refuses %s, and registers nothing', async (_what, fields, status) => {
-    await clusters.api('GET', 'buildClusters');
     const name = newName();
     const answer = await clusters.api('POST', 'buildClusters', {
       body: { name, ...external, ...fields },

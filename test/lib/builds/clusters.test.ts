@@ -4,6 +4,9 @@ import { ann, createTestClusters } from '../../support/clusters';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import { createSimulatedFleet, makeTargets, messageBody } from '../../support/simulated-fleet';
 
+/** Many requests in a row, on a machine that may be busy. */
+jest.setTimeout(180_000);
+
 const targetCount = 16;
 const tickMs = 2_000;
 const ticksAtMost = 2_000;
