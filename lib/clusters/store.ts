@@ -69,11 +69,9 @@ export function createClusterStore(documents: DocumentStore): ClusterStore {
       return known?.value.clusterId === clusterId && known.value.generation === generation;
     },
     async writeHeartbeat(heartbeat) {
-      const { id, partition, ...report } = heartbeat;
-      const ttl = heartbeatsKeptSeconds;
-      if ((await documents.patch(partition, id, { ...report, ttl })) === 'missing') {
-        await documents.create(partition, { ...heartbeat, ttl });
-      }
+      const document = { ...heartbeat, ttl: heartbeatsKeptSeconds };
+      const { id, partition, ...report } = document;
+      if ((await documents.patch(partition, id, report)) === 'missing') await documents.create(partition, document);
     },
     heartbeats: (sinceMs) =>
       everything('SELECT * FROM c WHERE c.atMs >= @sinceMs', heartbeatSchema, partitions.heartbeats, { sinceMs }),
