@@ -62,6 +62,7 @@ describe('the registry of build clusters', () => {
       signOptions: { issuer: 'contoso', subject: name, audience: 'fleet', expires: 300, algorithm: 'ES256' },
       keys: [{ algorithm: 'ES256', usable: true }],
       createdBy: 'ann',
+      changedBy: 'ann',
     });
     expect(clusters.subscriptions.names).toContain(name);
     const read = await clusters.api('GET', `buildClusters/${name.toLowerCase()}`);
