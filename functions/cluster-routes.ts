@@ -21,6 +21,7 @@ import {
   entityTags,
   jsonBody,
   oneOrMore,
+  optionalJsonBody,
   pagingQuery,
   parsed,
   queryOf,
@@ -75,7 +76,8 @@ const largestBodyBytes = 128 * 1024;
 
 function bodyOf(request: HttpRequest): Promise<unknown> {
   refuseLargerThan(request, largestBodyBytes);
-  return jsonBody(request);
+  // A DELETE may say who and why in a body, as other changes do; mostly it has none.
+  return request.method === 'DELETE' ? optionalJsonBody(request) : jsonBody(request);
 }
 
 /** The HTTP API of the registry, as data: registered with the host, and described in the OpenAPI document. */
@@ -224,7 +226,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('The successor cannot take over.'),
       },
       async handle(request) {
-        const by = adminOf(request, null, services().admins, { needsReason: true });
+        const by = adminOf(request, await bodyOf(request), services().admins, { needsReason: true });
         const { successor = null } = parsed(removeQuery, queryOf(request), 'query');
         const ifMatch = entityTags(request, 'if-match');
         const { outcome, cluster } = await services().life.remove(nameOf(request), successor, by, ifMatch);
@@ -299,7 +301,7 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         412: problem('It is another version by now.'),
       },
       async handle(request) {
-        const by = adminOf(request, null, services().admins, { needsReason: true });
+        const by = adminOf(request, await bodyOf(request), services().admins, { needsReason: true });
         const { keyId = '' } = request.params;
         await services().registry.revokeKey(nameOf(request), keyId, by, entityTags(request, 'if-match'));
         return { status: 204 };

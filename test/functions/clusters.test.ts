@@ -368,6 +368,8 @@ describe('the registry of build clusters', () => {
       const name = await register();
       const answer = await clusters.api('DELETE', `buildClusters/${name}`, { headers: { 'x-actor': 'ann' } });
       expect([answer.status, answer.body.code]).toEqual([400, 'clusters.reasonMissing']);
+      const body = { actor: 'ann', reason: 'said in the body' };
+      expect((await clusters.api('DELETE', `buildClusters/${name}`, { body })).status).toBe(204);
     });
 
     it('is refused with the builds that use it, and drains once a successor is named', async () => {

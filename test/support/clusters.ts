@@ -131,7 +131,7 @@ function createApi(services: ClusterServices) {
     );
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     const request = new HttpRequest({
-      method: method === 'GET' ? 'GET' : 'POST',
+      method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).parse(method),
       url: url.toString(),
       headers: { 'content-type': 'application/json', ...headers },
       params,
