@@ -1,6 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { HttpRequest, InvocationContext } from '@azure/functions';
 import { z } from 'zod';
+import { clusterKeyRoutes } from '../../functions/cluster-key-routes';
 import { clusterRoutes } from '../../functions/cluster-routes';
 import { type ClusterServices, createClusterServices } from '../../lib/clusters/services';
 import { createAudit } from '../../lib/platform/audit';
@@ -110,7 +111,7 @@ export interface ApiRequest {
 
 /** Calls the routes as the host does: by method and path, errors turned into problems. */
 function createApi(services: ClusterServices) {
-  const routes = clusterRoutes(() => services).map((route) => ({
+  const routes = [...clusterRoutes(() => services), ...clusterKeyRoutes(() => services)].map((route) => ({
     method: route.method,
     pattern: new RegExp(`^/api/${route.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
     handle: routeHandler(route),
