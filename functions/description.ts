@@ -5,6 +5,7 @@ import { buildRoutes } from './build-routes';
 import { buildClusterRoute } from './build-cluster-route';
 import { capacityRoutes } from './capacity-routes';
 import { databaseRoutes } from './database-routes';
+import { clusterKeyRoutes } from './cluster-key-routes';
 import { clusterRoutes } from './cluster-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
@@ -23,6 +24,7 @@ export function allRoutes(): Route[] {
     ...packageRoutes,
     ...approvalRoutes(undescribed),
     ...clusterRoutes(undescribed),
+    ...clusterKeyRoutes(undescribed),
     buildClusterRoute(undescribed, undescribed),
     ...serverRoutes(undescribed),
     ...capacityRoutes(undescribed),

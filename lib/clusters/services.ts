@@ -60,6 +60,7 @@ export function createClusterServices(deps: ClusterServicesDeps): ClusterService
     store,
     changes,
     subscriptions: deps.subscriptions,
+    clock,
     logger,
     references: (clusterId) => deps.references(clusterId),
   });

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { HttpRequest, InvocationContext } from '@azure/functions';
 import { z } from 'zod';
+import { clusterKeyRoutes } from '../../functions/cluster-key-routes';
 import { clusterRoutes } from '../../functions/cluster-routes';
 import { type ClusterServices, createClusterServices } from '../../lib/clusters/services';
 import { createAudit } from '../../lib/platform/audit';
@@ -118,7 +119,7 @@ export interface ApiRequest {
 
 /** Calls the routes as the host does: by method and path, errors turned into problems. */
 function createApi(services: ClusterServices) {
-  const routes = clusterRoutes(() => services).map((route) => ({
+  const routes = [...clusterRoutes(() => services), ...clusterKeyRoutes(() => services)].map((route) => ({
     method: route.method,
     pattern: new RegExp(`^/api/${route.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
     handle: routeHandler(route),
@@ -139,7 +140,7 @@ function createApi(services: ClusterServices) {
     );
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     const request = new HttpRequest({
-      method: method === 'GET' ? 'GET' : 'POST',
+      method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).parse(method),
       url: url.toString(),
       headers: { 'content-type': 'application/json', ...headers },
       params,

@@ -4,6 +4,9 @@ import { ann, createTestClusters } from '../../support/clusters';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import { createSimulatedFleet, makeTargets, messageBody } from '../../support/simulated-fleet';
 
+/** Many requests in a row, on a machine that may be busy. */
+jest.setTimeout(180_000);
+
 const targetCount = 16;
 const tickMs = 2_000;
 const ticksAtMost = 2_000;
@@ -91,7 +94,10 @@ function createWorld(documents: TestDocuments, { targets = targetCount, servers 
     builtIn,
     register,
     /** Plays all builds until they have ended. */
-    async play(builds: readonly Build[], options: { lanes?: number; each?: (tick: number) => Promise<void> } = {}) {
+    async play(
+      builds: readonly Build[],
+      options: { lanes?: number; looksAtOnce?: number; each?: (tick: number) => Promise<void> } = {},
+    ) {
       const open = new Set(builds.map(({ buildId }) => buildId));
       for (const buildId of open) await fleet.services.prepare({ buildId, run: 1 });
       for (let tick = 1; open.size > 0; tick += 1) {
@@ -104,8 +110,11 @@ function createWorld(documents: TestDocuments, { targets = targetCount, servers 
               .catch(() => undefined);
         }
         for (const buildId of open) {
-          const stage = await fleet.services.monitor({ buildId, run: 1 });
-          if (stage.kind !== 'done') continue;
+          const looks = Array.from({ length: options.looksAtOnce ?? 1 }, () =>
+            fleet.services.monitor({ buildId, run: 1 }),
+          );
+          const [stage] = await Promise.all(looks);
+          if (stage?.kind !== 'done') continue;
           await fleet.services.finish({ buildId, run: 1 });
           open.delete(buildId);
         }
@@ -324,6 +333,37 @@ describe('builds on several clusters', () => {
       expect(world.crowded).toEqual([]);
       for (const { buildId } of builds) expect(builtOf(buildId)).toHaveLength(targetCount);
       expect(ended.map(({ cluster }) => cluster)).toEqual(['east', 'west', 'managed', 'west']);
+    });
+
+    it('keep it also when looks happen twice, at the same time, and clusters come and go', async () => {
+      await world.register('east');
+      await world.register('west');
+      const options = { ...contoso, concurrencyType: 'MaxPerServer', concurrencyLimit: 2 };
+      const builds = [
+        await world.submit({ ...options, cluster: 'east' }),
+        await world.submit({ ...options, cluster: 'west' }),
+        await world.submit({ ...options, cluster: 'managed' }),
+      ];
+      const change = (name: string, body: object) =>
+        world
+          .api('PATCH', `buildClusters/${name}`, { body, headers: ann })
+          .then(({ status }) => expect(status).toBe(200));
+      const ended = await world.play(builds, {
+        lanes: 2,
+        looksAtOnce: 2,
+        each: async (tick) => {
+          if (tick === 3) await change('east', { isActive: false });
+          if (tick === 9) await change('managed', { isActive: false });
+          if (tick === 12) await change('east', { isActive: true });
+          if (tick === 15) await change('west', { isActive: false });
+        },
+      });
+      expect(ended.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+      expect(world.crowded).toEqual([]);
+      for (const { buildId } of builds) {
+        expect(builtOf(buildId)).toHaveLength(targetCount);
+        expect(new Set(builtOf(buildId)).size).toBe(targetCount);
+      }
     });
 
     it('take turns: a long build does not keep a server from a short one of another cluster', async () => {

@@ -71,6 +71,15 @@ describe('the subscription of a cluster', () => {
     });
   });
 
+  it('is not one that lets through what is for others', async () => {
+    await administration().createSubscription(topic, 'open', { requiresSession: true });
+    const subscriptions = createSubscriptions(administration(), topic);
+    await expect(subscriptions.ensure('open')).rejects.toMatchObject({ code: 'subscriptions.notOurs' });
+    await subscriptions.remove('open');
+    await subscriptions.ensure('open');
+    await subscriptions.ensure('open');
+  });
+
   it('tells that it could not be made, so that it is tried again', async () => {
     const subscriptions = createSubscriptions(administration(), 'no-such-topic');
     await expect(subscriptions.ensure('east')).rejects.toMatchObject({
