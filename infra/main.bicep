@@ -150,6 +150,21 @@ module firstServer 'modules/sql-server.bicep' = if (createFirstServer) {
   }
 }
 
+// What workers of other clusters get is signed with it.
+module workerKey 'modules/worker-key.bicep' = {
+  name: 'workerKey'
+  scope: appGroup
+  dependsOn: [
+    messaging
+    keyVault
+  ]
+  params: {
+    serviceBusName: 'sb-sqlfleet-${token}'
+    topicName: 'database-builds'
+    keyVaultName: 'kv-sqlfleet-${token}'
+  }
+}
+
 module functionApp 'modules/function-app.bicep' = {
   name: 'functionApp'
   scope: appGroup
@@ -168,6 +183,7 @@ module functionApp 'modules/function-app.bicep' = {
     cosmosEndpoint: cosmos.outputs.endpoint
     cosmosDatabase: cosmos.outputs.database
     keyVaultUrl: keyVault.outputs.url
+    workerServiceBusSecretUri: workerKey.outputs.secretUri
   }
 }
 

@@ -29,7 +29,10 @@ const clusterSchema = z.looseObject({ status: z.string() });
 const keySchema = z.looseObject({ id: z.string() });
 
 /** Two organisations, two clusters: who works where, what a kill and a key rotation change (nothing), and who sees what. */
-export function createClusterDemo({ api, endpoints, say, startWorker, keyFile }: ClusterDemoDeps) {
+export function createClusterDemo(deps: ClusterDemoDeps) {
+  const { api, endpoints, keyFile } = deps;
+  const say = (text: string): void => deps.say(text);
+  const startWorker = (name: string): WorkerProcess => deps.startWorker(name, keyFile);
   const databases = createDatabaseReader(endpoints);
   const call = async <T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> => {
     const headers = {
@@ -132,7 +135,7 @@ export function createClusterDemo({ api, endpoints, say, startWorker, keyFile }:
       say(
         '\n2. Two workers start, as they would in a network of contoso’s own. They have the key, and the key of no store:',
       );
-      const workers = [startWorker('worker-1', keyFile), startWorker('worker-2', keyFile)];
+      const workers = [startWorker('worker-1'), startWorker('worker-2')];
       await Promise.all(workers.map((worker) => worker.says('the worker works')));
       expect('status with workers', await until('a heartbeat', status, (now) => now === 'active'), 'active');
 
@@ -160,7 +163,7 @@ export function createClusterDemo({ api, endpoints, say, startWorker, keyFile }:
       ]);
       const before = await api.getBuild(contoso.id);
       expect('the build was not over by then', endedStates.has(before.state), false);
-      const third = startWorker('worker-3', keyFile);
+      const third = startWorker('worker-3');
       await third.says('the worker works');
 
       say(

@@ -73,7 +73,8 @@ export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess
       new Promise((resolve, reject) => {
         const look = (): void => {
           if (output.includes(text)) resolve();
-          else if (child.exitCode !== null || child.signalCode !== null) reject(new Error(`the worker ended: ${output}`));
+          else if (child.exitCode !== null || child.signalCode !== null)
+            reject(new Error(`the worker ended: ${output}`));
           else return;
           waiting.delete(look);
         };

@@ -15,7 +15,7 @@ type RemoteStores = Pick<WorkerDeps, 'builds' | 'outcomes' | 'inputs' | 'logs' |
 export function createRemoteStores(app: AppClient, logger: Logger): RemoteStores & { flush(): Promise<void> } {
   /** Blob of a package -> whose it is: links end, so each read asks for a new one. */
   const packages = new Map<string, { buildId: string; run: number }>();
-  let buffered: Record<string, unknown>[] = [];
+  const buffered: Record<string, unknown>[] = [];
   let timer: NodeJS.Timeout | undefined;
   let sending: Promise<void> = Promise.resolve();
 

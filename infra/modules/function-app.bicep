@@ -13,6 +13,7 @@ param eventHubsNamespace string
 param cosmosEndpoint string
 param cosmosDatabase string
 param keyVaultUrl string
+param workerServiceBusSecretUri string
 
 @description('Instances at the same time; each builds up to 32 lanes.')
 @minValue(40)
@@ -39,6 +40,7 @@ var settings = {
   SQLFLEET_COSMOS_ENDPOINT: cosmosEndpoint
   SQLFLEET_COSMOS_DATABASE: cosmosDatabase
   SQLFLEET_KEY_VAULT_URL: keyVaultUrl
+  SQLFLEET_WORKER_SERVICE_BUS: '@Microsoft.KeyVault(SecretUri=${workerServiceBusSecretUri})'
   SQLFLEET_SQL_AUTHENTICATION: 'entra'
   SQLFLEET_SQL_ALLOWED_SERVERS: environment().suffixes.sqlServerHostname
 }
@@ -70,6 +72,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
   properties: {
     serverFarmId: plan.id
+    keyVaultReferenceIdentity: identityId
     httpsOnly: true
     functionAppConfig: {
       deployment: {

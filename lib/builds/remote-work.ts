@@ -3,7 +3,8 @@ import { type BlobStore } from '../platform/blobs';
 import { AppError } from '../platform/errors';
 import { type ProgressEvents } from '../platform/progress-events';
 import { type ReadLinks } from '../platform/worker-credentials';
-import { buildSchema, manifestSchema, outcomeSchema } from './schema';
+import { type Build, buildSchema, manifestSchema, outcomeSchema } from './schema';
+import { type WorkOrder } from './work';
 import { type BuildStore, outcomeId, type OutcomeStore } from './store';
 
 /**
@@ -48,7 +49,9 @@ export type WorkEvent = z.infer<typeof workEventSchema>;
 export const logNameSchema = z.string().regex(/^[\w-]{1,128}\.\d{1,6}\.sql$/);
 
 export interface RemoteWorkDeps {
-  builds: Pick<BuildStore, 'find' | 'readManifest'>;
+  builds: Pick<BuildStore, 'readManifest'> & {
+    find(buildId: string): Promise<(WorkOrder & Pick<Build, 'cluster'>) | null>;
+  };
   outcomes: Pick<OutcomeStore, 'exists' | 'create'>;
   logs: Pick<BlobStore, 'put'>;
   events: Pick<ProgressEvents, 'publish'>;
