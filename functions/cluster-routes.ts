@@ -2,46 +2,17 @@ import { type HttpRequest, type HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { auditSubject } from '../lib/clusters/changes';
 import { clusterNotFound } from '../lib/clusters/errors';
-import { clusterNamePattern } from '../lib/clusters/model';
-import {
-  type Cluster,
-  clusterInputSchema,
-  clusterPatchSchema,
-  clusterStatusSchema,
-  keyInputSchema,
-} from '../lib/clusters/schema';
+import { type Cluster, clusterInputSchema, clusterPatchSchema, clusterStatusSchema } from '../lib/clusters/schema';
 import { type ClusterServices } from '../lib/clusters/services';
-import { clusterKeyViewSchema, clusterView, clusterViewSchema, keyView } from '../lib/clusters/view';
+import { clusterView, clusterViewSchema } from '../lib/clusters/view';
 import { recordedSchema } from '../lib/platform/audit';
 import { clusterChoiceSchema, clusterRequestSchema } from '../lib/platform/cluster-choice';
 import { type Versioned } from '../lib/platform/documents';
 import { AppError } from '../lib/platform/errors';
-import {
-  continuationsOf,
-  entityTags,
-  jsonBody,
-  oneOrMore,
-  pagingQuery,
-  parsed,
-  problem,
-  queryOf,
-  refuseLargerThan,
-  type Route,
-} from '../lib/platform/http';
+import { continuationsOf, entityTags, oneOrMore, pagingQuery, parsed, queryOf, type Route } from '../lib/platform/http';
+import { apiUrlOf, pageOf, problem } from './answers';
 import { adminOf } from './cluster-admin';
-
-const refusals = {
-  413: problem('The body is larger than any cluster.'),
-  400: problem('The request cannot be understood, or does not say who makes the change.'),
-  401: problem('Nobody is signed in.'),
-  403: problem('The caller is no admin of build clusters.'),
-};
-const etagHeader = { ETag: 'The version, for `If-Match`.' };
-const writeHeaders = {
-  'If-Match': 'Only if this is still the version.',
-  'x-actor': 'Who makes the change, where nobody is signed in. May be in the body as `actor`.',
-  'x-reason': 'Why. May be in the body as `reason`.',
-};
+import { bodyOf, etagHeader, nameOf, refusals, writeHeaders } from './cluster-requests';
 
 const listQuery = z.strictObject({ status: oneOrMore(clusterStatusSchema), ...pagingQuery });
 const auditQuery = z.strictObject(pagingQuery);
@@ -62,27 +33,6 @@ const selectionSchema = clusterChoiceSchema
     explanation: clusterChoiceSchema.optional(),
   })
   .meta({ id: 'ClusterSelection' });
-const pageOf = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), continuation: z.string().nullable() });
-
-/** What is no name is nobody's; it must not travel further, wherever names end up. */
-function nameOf(request: HttpRequest): string {
-  const name = request.params.name ?? '';
-  if (!clusterNamePattern.test(name)) throw clusterNotFound(name.slice(0, 50));
-  return name;
-}
-
-function apiUrlOf(request: HttpRequest): string {
-  return `${new URL(request.url).origin}/api`;
-}
-
-/** Much more than any cluster needs: what is larger is no mistake. */
-const largestBodyBytes = 128 * 1024;
-
-function bodyOf(request: HttpRequest): Promise<unknown> {
-  refuseLargerThan(request, largestBodyBytes);
-  return jsonBody(request);
-}
 
 /** The HTTP API of the registry, as data: registered with the host, and described in the OpenAPI document. */
 export function clusterRoutes(services: () => ClusterServices): Route[] {
@@ -230,85 +180,11 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
         422: problem('The successor cannot take over.'),
       },
       async handle(request) {
-        const by = adminOf(request, null, services().admins, { needsReason: true });
+        const by = adminOf(request, await bodyOf(request), services().admins, { needsReason: true });
         const { successor = null } = parsed(removeQuery, queryOf(request), 'query');
         const ifMatch = entityTags(request, 'if-match');
         const { outcome, cluster } = await services().life.remove(nameOf(request), successor, by, ifMatch);
         return outcome === 'gone' ? { status: 204 } : answer(request, { value: cluster, etag: '' }, 202);
-      },
-    },
-    {
-      operationId: 'listBuildClusterKeys',
-      method: 'GET',
-      path: 'buildClusters/{name}/keys',
-      summary: 'The public keys of a cluster, revoked ones too.',
-      responses: {
-        200: { description: 'Keys.', body: z.object({ items: z.array(clusterKeyViewSchema) }), headers: etagHeader },
-        404: problem('There is no such cluster.'),
-      },
-      async handle(request) {
-        const { value, etag } = await services().registry.read(nameOf(request));
-        return { headers: { etag }, jsonBody: { items: value.keys.map(keyView) } };
-      },
-    },
-    {
-      operationId: 'addBuildClusterKey',
-      method: 'POST',
-      path: 'buildClusters/{name}/keys',
-      summary: 'Add a public key (a JWK: RSA from 2048 bits, P-256 or Ed25519). Two may be usable at the same time.',
-      requestHeaders: writeHeaders,
-      body: { 'application/json': keyInputSchema },
-      responses: {
-        201: { description: 'Added.', body: clusterKeyViewSchema, headers: { Location: 'The key.' } },
-        ...refusals,
-        404: problem('There is no such cluster.'),
-        409: problem('The cluster has this key, or two others.'),
-        412: problem('It is another version by now.'),
-        422: problem('This key cannot be accepted.'),
-      },
-      async handle(request) {
-        const body = await bodyOf(request);
-        const by = adminOf(request, body, services().admins);
-        const { actor: _actor, reason: _reason, ...jwk } = parsed(keyInputSchema, body, 'body');
-        const name = nameOf(request);
-        const key = await services().registry.addKey(name, jwk, by, entityTags(request, 'if-match'));
-        const location = `${apiUrlOf(request)}/buildClusters/${name}/keys/${key.id}`;
-        return { status: 201, headers: { location }, jsonBody: keyView(key) };
-      },
-    },
-    {
-      operationId: 'getBuildClusterKey',
-      method: 'GET',
-      path: 'buildClusters/{name}/keys/{keyId}',
-      summary: 'One public key.',
-      responses: {
-        200: { description: 'The key.', body: clusterKeyViewSchema },
-        404: problem('There is no such cluster, or no such key.'),
-      },
-      async handle(request) {
-        const { value } = await services().registry.read(nameOf(request));
-        const key = value.keys.find(({ id }) => id === request.params.keyId);
-        if (key !== undefined) return { jsonBody: keyView(key) };
-        throw new AppError('clusters.key.notFound', 'The cluster has no such key.', { status: 404 });
-      },
-    },
-    {
-      operationId: 'revokeBuildClusterKey',
-      method: 'DELETE',
-      path: 'buildClusters/{name}/keys/{keyId}',
-      summary: 'Revoke a key: from now on no token of it is believed.',
-      requestHeaders: writeHeaders,
-      responses: {
-        204: { description: 'Revoked.' },
-        ...refusals,
-        404: problem('There is no such cluster, or no such key.'),
-        412: problem('It is another version by now.'),
-      },
-      async handle(request) {
-        const by = adminOf(request, null, services().admins, { needsReason: true });
-        const { keyId = '' } = request.params;
-        await services().registry.revokeKey(nameOf(request), keyId, by, entityTags(request, 'if-match'));
-        return { status: 204 };
       },
     },
     {

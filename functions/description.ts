@@ -3,8 +3,10 @@ import { type Route } from '../lib/platform/http';
 import { approvalRoutes } from './approvals';
 import { buildRoutes } from './build-routes';
 import { eventRoutes } from './event-routes';
+import { buildClusterRoute } from './build-cluster-route';
 import { capacityRoutes } from './capacity-routes';
 import { databaseRoutes } from './database-routes';
+import { clusterKeyRoutes } from './cluster-key-routes';
 import { clusterRoutes } from './cluster-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
@@ -24,6 +26,8 @@ export function allRoutes(): Route[] {
     ...approvalRoutes(undescribed),
     ...eventRoutes(undescribed),
     ...clusterRoutes(undescribed),
+    ...clusterKeyRoutes(undescribed),
+    buildClusterRoute(undescribed, undescribed),
     ...serverRoutes(undescribed),
     ...capacityRoutes(undescribed),
     ...databaseRoutes(undescribed),

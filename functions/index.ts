@@ -7,6 +7,7 @@ import { registerCapacity } from './capacity';
 import { registerDescription } from './description';
 import { registerEvents } from './events';
 import { registerPackages } from './packages';
+import { registerWorkers } from './workers';
 
 let composition: Composition | undefined;
 
@@ -18,7 +19,14 @@ registerApprovals(() => composed().approvals);
 registerEvents(() => composed());
 registerCapacity(() => composed().capacity);
 registerPackages();
-registerClusters(() => composed().clusters);
+registerClusters(
+  () => composed().clusters,
+  () => composed().builds,
+);
+registerWorkers(
+  () => composed().clusters,
+  () => composed().remoteWork,
+);
 registerDescription();
 
 app.hook.appTerminate(async () => {

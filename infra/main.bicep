@@ -152,6 +152,21 @@ module firstServer 'modules/sql-server.bicep' = if (createFirstServer) {
   }
 }
 
+// What workers of other clusters get is signed with it.
+module workerKey 'modules/worker-key.bicep' = {
+  name: 'workerKey'
+  scope: appGroup
+  dependsOn: [
+    messaging
+    keyVault
+  ]
+  params: {
+    serviceBusName: 'sb-sqlfleet-${token}'
+    topicName: 'database-builds'
+    keyVaultName: 'kv-sqlfleet-${token}'
+  }
+}
+
 module functionApp 'modules/function-app.bicep' = {
   name: 'functionApp'
   scope: appGroup
@@ -178,6 +193,7 @@ module functionApp 'modules/function-app.bicep' = {
     sqlAdminGroupName: sqlAdminGroupName
     sqlAdminGroupObjectId: sqlAdminGroupObjectId
     logAnalyticsWorkspaceId: monitoring.outputs.workspaceId
+    workerServiceBusSecretUri: workerKey.outputs.secretUri
   }
 }
 

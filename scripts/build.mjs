@@ -8,6 +8,8 @@ const entryPoints = {
   'cli/demo': 'cli/demo.ts',
   'cli/demo-capacity': 'cli/demo-capacity.ts',
   'cli/demo-events': 'cli/demo-events.ts',
+  'cli/sqlfleet': 'cli/sqlfleet.ts',
+  'cli/demo-clusters': 'cli/demo-clusters.ts',
   'cli/openapi': 'cli/openapi.ts',
   'bench/main': 'bench/main.ts',
   'bench/database-runs-client': 'bench/database-runs/client-process.ts',

@@ -95,7 +95,7 @@ export function trafficOf(
     ),
     outcomeWrites: writesTo('outcomes'),
     logWrites,
-    ownWrites: writesTo('builds') + writesTo('audit') + blobWrites - logWrites,
+    ownWrites: writesTo('builds') + writesTo('audit') + writesTo('laneHolds') + blobWrites - logWrites,
     events: sumOf(isHub, ({ sentMessages }) => sentMessages),
     historyBytes: counters.durable[build.instanceId]?.maximumHistoryBytes ?? NaN,
   };

@@ -54,6 +54,12 @@ export function createDatabaseReader(endpoints: Endpoints) {
         };
       }),
 
+    rows: (target: { server: string; database: string }, table: string): Promise<number> =>
+      within(target.server, target.database, async (pool) => {
+        const result = await pool.request().query<{ n: number }>(`SELECT COUNT(*) AS n FROM dbo.${table}`);
+        return result.recordset[0]?.n ?? 0;
+      }),
+
     hasColumn: async (target: { server: string; database: string }, table: string, column: string): Promise<boolean> =>
       within(target.server, target.database, async (pool) => {
         const result = await pool

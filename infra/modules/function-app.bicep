@@ -21,6 +21,7 @@ param sqlRegions array
 param sqlAdminGroupName string
 param sqlAdminGroupObjectId string
 param logAnalyticsWorkspaceId string
+param workerServiceBusSecretUri string
 
 @description('Instances at the same time; each builds up to 32 lanes.')
 @minValue(40)
@@ -47,6 +48,7 @@ var settings = {
   SQLFLEET_COSMOS_ENDPOINT: cosmosEndpoint
   SQLFLEET_COSMOS_DATABASE: cosmosDatabase
   SQLFLEET_KEY_VAULT_URL: keyVaultUrl
+  SQLFLEET_WORKER_SERVICE_BUS: '@Microsoft.KeyVault(SecretUri=${workerServiceBusSecretUri})'
   SQLFLEET_SQL_AUTHENTICATION: 'entra'
   SQLFLEET_SQL_ALLOWED_SERVERS: environment().suffixes.sqlServerHostname
   // Events of the subscription and of all that is in it; what the app itself does starts nothing.
@@ -90,6 +92,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
   properties: {
     serverFarmId: plan.id
+    keyVaultReferenceIdentity: identityId
     httpsOnly: true
     functionAppConfig: {
       deployment: {

@@ -43,14 +43,15 @@ export function clusterRequestOf(build: Pick<Build, 'options' | 'clusterOverride
 export function createPlacement(deps: PlacementDeps) {
   const choose = async (build: Build): Promise<ClusterChoice> => {
     const request = clusterRequestOf(build);
+    // An admin means this cluster, not one like it.
+    if (isAssigned(build)) return (await deps.clusters.choose({ ...request, only: true })).choice;
     if (build.cluster === null) return (await deps.clusters.choose(request)).choice;
     // Named so that a successor is found; where it does not serve the build any more, any other will do.
-    const named = { ...request, wanted: request.wanted ?? build.cluster };
-    const exclude = isAssigned(build) ? [] : [build.cluster];
-    const { choice, refused } = await deps.clusters.choose({ ...named, exclude });
+    const named = { ...request, wanted: request.wanted ?? build.cluster, exclude: [build.cluster] };
+    const { choice, refused } = await deps.clusters.choose(named);
     return refused === null || request.wanted !== null
       ? choice
-      : (await deps.clusters.choose({ ...request, exclude })).choice;
+      : (await deps.clusters.choose({ ...request, exclude: [build.cluster] })).choice;
   };
 
   const move = async (build: Build, choice: ClusterChoice, why: string): Promise<Build> => {
@@ -85,8 +86,10 @@ export function createPlacement(deps: PlacementDeps) {
       return { build: placed, cluster: placed.cluster, waitingFor: null };
     }
     const standing = await deps.clusters.standing(build.cluster, clusterRequestOf(build));
-    const isToMove = isAssigned(build);
-    if (standing.kind === 'fit' && !isToMove) return { build, cluster: build.cluster, waitingFor: null };
+    const stays: Placement = { build, cluster: build.cluster, waitingFor: null };
+    if (standing.kind === 'fit' && !isAssigned(build)) return stays;
+    const choice = await choose(build);
+    if (standing.kind === 'fit' && (choice.cluster === null || choice.cluster === build.cluster)) return stays;
     const why =
       standing.kind === 'leave' ? standing.reason : `an admin assigned "${build.clusterOverride?.cluster ?? ''}"`;
     const alive = standing.kind === 'fit' ? true : standing.workersAlive;
@@ -94,9 +97,9 @@ export function createPlacement(deps: PlacementDeps) {
     if (outstanding > 0 && !isSilent) {
       return { build, cluster: null, waitingFor: `${why}; its workers end the ${outstanding} targets that they have` };
     }
-    const choice = await choose(build);
-    if (choice.cluster === build.cluster) return { build, cluster: build.cluster, waitingFor: null };
-    if (choice.cluster === null) return { build, cluster: null, waitingFor: `${why}; ${choice.reason}` };
+    if (choice.cluster === null || choice.cluster === build.cluster) {
+      return { build, cluster: null, waitingFor: `${why}; ${choice.reason}` };
+    }
     const moved = await move(build, choice, why);
     return { build: moved, cluster: moved.cluster, waitingFor: null };
   };

@@ -10,6 +10,7 @@ import { type Logger } from '../platform/logger';
 import { type BuildQueue } from '../platform/messages';
 import { type ProgressEvents } from '../platform/progress-events';
 import { createAskApprovals } from './ask-approvals';
+import { createAssignCluster } from './assign-cluster';
 import { createControl } from './control';
 import { createDeadLetters } from './dead-letters';
 import { createDeploy } from './deploy';
@@ -109,6 +110,7 @@ export function createBuildServices(deps: BuildServicesDeps) {
     readUpload: (name: string) => uploads.get(name),
     submit: createSubmit({ ...deps, builds, inputs }),
     control: createControl({ builds, audit, clock }),
+    assignCluster: createAssignCluster({ builds, clusters: deps.clusters, audit, clock }),
     prepare: failingBuild(createPrepare({ builds, outcomes, inputs, readTargets: deps.readTargets, clock })),
     deploy: failingBuild(createDeploy({ builds, queue })),
     monitor: failingBuild(monitor),

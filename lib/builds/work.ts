@@ -12,12 +12,15 @@ import { type Attempt, outcomeOfResult, outcomeWithoutRun } from './outcome';
 import { type Build, type Manifest, type Outcome, targetMessageSchema } from './schema';
 import { type BuildStore, type OutcomeStore } from './store';
 
+/** What of a build its workers go by. */
+export type WorkOrder = Pick<Build, 'control' | 'state' | 'dispatch'>;
+
 export interface WorkerDeps {
-  builds: BuildStore;
-  outcomes: OutcomeStore;
-  inputs: BlobStore;
-  logs: BlobStore;
-  events: ProgressEvents;
+  builds: Pick<BuildStore, 'readManifest'> & { read(buildId: string): Promise<WorkOrder> };
+  outcomes: Pick<OutcomeStore, 'exists' | 'create'>;
+  inputs: Pick<BlobStore, 'get'>;
+  logs: Pick<BlobStore, 'put'>;
+  events: Pick<ProgressEvents, 'publish'>;
   buildDatabase(request: DatabaseBuildRequest, pkg: Package): Promise<DatabaseBuildResult>;
   parsePackage(bytes: Buffer, name: string): Promise<Package>;
   clock: Clock;
@@ -79,7 +82,7 @@ export function createTargetWorker(deps: WorkerDeps) {
     load: (key) => deps.builds.read(key.split(' ')[0] ?? ''),
   });
 
-  const stopReason = ({ control, state }: Build, manifest: Manifest): string | null => {
+  const stopReason = ({ control, state }: WorkOrder, manifest: Manifest): string | null => {
     if (control.cancelled !== null) return `cancelled by ${control.cancelled.actor}`;
     if (state === 'failed') return 'the build failed';
     return nowMs() > manifest.deadlineMs ? 'the build reached its deadline' : null;

@@ -43,6 +43,9 @@ export interface ClusterChangesDeps {
   announced<T extends { cluster: Cluster } | null>(write: () => Promise<T>): Promise<T>;
 }
 
+/** What follows from what somebody asked for. */
+export const bySystem: By = { actor: 'sqlfleet', reason: 'goes on with what was asked for' };
+
 const attempts = 20;
 
 export function auditSubject(clusterId: string): string {
@@ -69,7 +72,10 @@ export function createClusterChanges(deps: ClusterChangesDeps): ClusterChanges {
     const at = new Date(deps.clock.nowMs()).toISOString();
     const changes = before === null ? { ...summary(next) } : differences(summary(before), summary(next));
     const lastChange = { at, ...by, action, changes };
-    return { ...next, revision: (before?.revision ?? 0) + 1, changedAt: at, changedBy: by.actor, lastChange };
+    const revision = (before?.revision ?? 0) + 1;
+    // Steps that the service takes by itself are in the log; the document says who last wanted something.
+    const who = by === bySystem ? {} : { changedAt: at, changedBy: by.actor };
+    return { ...next, ...who, revision, lastChange };
   };
   /** The version that is stored now; it must be the one just written, which the etag of a second read would not prove. */
   const stored = async (cluster: Cluster): Promise<Versioned<Cluster>> => {

@@ -1,9 +1,9 @@
-import { messageOf } from '../platform/errors';
-import { AppError } from '../platform/errors';
+import { AppError, messageOf } from '../platform/errors';
+import { type Clock } from '../platform/clock';
 import { type Versioned } from '../platform/documents';
 import { type Logger } from '../platform/logger';
 import { type Subscriptions } from '../platform/subscriptions';
-import { type By, type ClusterChanges, type IfMatch } from './changes';
+import { type By, bySystem, type ClusterChanges, type IfMatch } from './changes';
 import { clusterInUse, invalidCluster } from './errors';
 import { changed, problem } from './fields';
 import { clusterIdOf, managedCluster } from './model';
@@ -33,12 +33,14 @@ export interface ClusterLifeDeps {
   store: ClusterStore;
   changes: ClusterChanges;
   subscriptions: Subscriptions;
+  clock: Clock;
   logger: Logger;
   /** Builds that have not ended and have this cluster, some of them when there are many. */
   references(clusterId: string): Promise<string[]>;
 }
 
-const bySystem: By = { actor: 'sqlfleet', reason: 'goes on with what was asked for' };
+/** A change whose audit entry is older was followed by this many rounds, one of which wrote it. */
+const recentMs = 3_600_000;
 
 export function createClusterLife(deps: ClusterLifeDeps): ClusterLife {
   const { store, changes } = deps;
@@ -120,7 +122,7 @@ export function createClusterLife(deps: ClusterLifeDeps): ClusterLife {
     async settle() {
       for (const cluster of await store.list()) {
         const settled = async (): Promise<void> => {
-          await changes.recordLast(cluster);
+          if (deps.clock.nowMs() - Date.parse(cluster.lastChange.at) < recentMs) await changes.recordLast(cluster);
           await settleOne(cluster);
         };
         await settled().catch((error: unknown) => {

@@ -63,7 +63,23 @@ export function createRegistry({ store, changes, life, clock, newId }: RegistryD
     throw new AppError('clusters.queueTaken', message, { status: 409 });
   };
 
+  const ensureManaged = async (): Promise<void> => {
+    if ((await store.find(managedCluster)) !== null) return;
+    const input = { managedBy: 'sqlfleet' as const, description: 'The app itself.', queue: managedCluster };
+    const by = { actor: 'sqlfleet', reason: 'the app works off this queue' };
+    await registerAs(managedCluster, input, by).catch((error: unknown) => {
+      // Several instances begin at once.
+      if (!(error instanceof AppError && error.code === 'clusters.exists')) throw error;
+    });
+  };
+
+  /** The app comes first: nobody else may have its name or its queue, however early they ask. */
   const register = async (name: string, input: ClusterInput, by: By): Promise<Versioned<Cluster>> => {
+    await ensureManaged();
+    return registerAs(name, input, by);
+  };
+
+  const registerAs = async (name: string, input: ClusterInput, by: By): Promise<Versioned<Cluster>> => {
     const id = clusterIdOf(name);
     const { keys, problems } = await uploadedKeys(uploadsOf(input), by);
     const fields = fieldsOf(name, input);
@@ -180,15 +196,7 @@ export function createRegistry({ store, changes, life, clock, newId }: RegistryD
       await changes.change(name, by, 'revokeKey', (current) => withoutKey(current, keyId, revoked), { ifMatch });
     },
 
-    async ensureManaged() {
-      if ((await store.find(managedCluster)) !== null) return;
-      const input = { managedBy: 'sqlfleet' as const, description: 'The app itself.', queue: managedCluster };
-      const by = { actor: 'sqlfleet', reason: 'the app works off this queue' };
-      await register(managedCluster, input, by).catch((error: unknown) => {
-        // Several instances begin at once.
-        if (!(error instanceof AppError && error.code === 'clusters.exists')) throw error;
-      });
-    },
+    ensureManaged,
   };
   return registry;
 }

@@ -5,9 +5,11 @@ import { type Logger } from '../platform/logger';
 import { type BuildQueue } from '../platform/messages';
 import { type Hashes } from '../platform/redis';
 import { type Subscriptions } from '../platform/subscriptions';
+import { type QueueCredentials } from '../platform/worker-credentials';
 import { createFeedCache } from './cache';
 import { createClusterChanges } from './changes';
 import { createDirectory, type Directory } from './directory';
+import { createHandshake, type Handshake } from './handshake/handshake';
 import { type ClusterLife, createClusterLife } from './drain';
 import { createRedisCache } from './redis-cache';
 import { createRegistry, type Registry } from './registry';
@@ -15,6 +17,9 @@ import { type ClusterStore, createClusterStore } from './store';
 
 export interface ClusterServicesDeps {
   documents: DocumentStore;
+  /** What the handshake remembers, by `/clusterId`; its documents end by themselves. */
+  sessions: DocumentStore;
+  credentials: QueueCredentials;
   subscriptions: Subscriptions;
   queue: Pick<BuildQueue, 'backlog'>;
   audit: Audit;
@@ -36,6 +41,7 @@ export interface ClusterServices {
   registry: Registry;
   life: ClusterLife;
   directory: Directory;
+  handshake: Handshake;
   audit: Audit;
   admins: readonly string[];
 }
@@ -54,6 +60,7 @@ export function createClusterServices(deps: ClusterServicesDeps): ClusterService
     store,
     changes,
     subscriptions: deps.subscriptions,
+    clock,
     logger,
     references: (clusterId) => deps.references(clusterId),
   });
@@ -66,5 +73,6 @@ export function createClusterServices(deps: ClusterServicesDeps): ClusterService
     clock,
     random: deps.random,
   });
-  return { store, registry, life, directory, audit, admins: deps.admins };
+  const handshake = createHandshake({ ...deps, store });
+  return { store, registry, life, directory, handshake, audit, admins: deps.admins };
 }

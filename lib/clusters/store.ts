@@ -30,6 +30,8 @@ export interface ClusterStore {
 }
 
 const pageSize = 200;
+/** Workers come and go under ever new ids; the service forgets those that stay silent. */
+const heartbeatsKeptSeconds = 3 * 24 * 3_600;
 
 export function createClusterStore(documents: DocumentStore): ClusterStore {
   const everything = async <T>(
@@ -67,8 +69,9 @@ export function createClusterStore(documents: DocumentStore): ClusterStore {
       return known?.value.clusterId === clusterId && known.value.generation === generation;
     },
     async writeHeartbeat(heartbeat) {
-      const { id, partition, ...report } = heartbeat;
-      if ((await documents.patch(partition, id, report)) === 'missing') await documents.create(partition, heartbeat);
+      const document = { ...heartbeat, ttl: heartbeatsKeptSeconds };
+      const { id, partition, ...report } = document;
+      if ((await documents.patch(partition, id, report)) === 'missing') await documents.create(partition, document);
     },
     heartbeats: (sinceMs) =>
       everything('SELECT * FROM c WHERE c.atMs >= @sinceMs', heartbeatSchema, partitions.heartbeats, { sinceMs }),

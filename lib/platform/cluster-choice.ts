@@ -2,7 +2,12 @@ import { z } from 'zod';
 
 /** What builds and clusters agree on: how a cluster is asked for, and how the answer explains itself. */
 
-const name = z.string().trim().min(1).max(128);
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(128)
+  .regex(/^[^\p{Cc}\p{Cf}]*$/u, 'no control characters');
 
 /** How callers ask for a cluster, for a build or for trying it out. */
 export const clusterRequestFields = {

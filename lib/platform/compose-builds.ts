@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createBuildServices, type BuildServices } from '../builds/services';
+import { createRemoteWork, type RemoteWork } from '../builds/remote-work';
 import { createDatabaseBuilder } from '../builds/run/database-builder';
 import { createOutcomeResolver } from '../builds/run/outcome-resolver';
 import { type DatabaseBuilderDeps } from '../builds/run/context';
@@ -20,11 +21,12 @@ import { AppError } from './errors';
 import { type PlatformParts } from './platform-parts';
 import { createProgressEvents } from './progress-events';
 import { type Settings } from './settings';
+import { createReadLinks } from './worker-credentials';
 
-const versionText = 'sqlfleet 0.1';
+export const versionText = 'sqlfleet 0.1';
 
-const loginTimeoutMs = 30_000;
-const cancelTimeoutMs = 5_000;
+export const loginTimeoutMs = 30_000;
+export const cancelTimeoutMs = 5_000;
 /** A quarter of an hour less than `functionTimeout` in host.json. */
 const longestDeliveryMs = 225 * 60_000;
 
@@ -32,7 +34,7 @@ const longestDeliveryMs = 225 * 60_000;
 export function composeBuilds(
   parts: PlatformParts,
   { approvals, clusters }: { approvals: Approvals; clusters: ClusterDirectory },
-): { builds: BuildServices; closeBuilds: () => Promise<void> } {
+): { builds: BuildServices; remoteWork: RemoteWork; closeBuilds: () => Promise<void> } {
   const { settings, clients, clock, random, logger } = parts;
   const events = createProgressEvents(clients.progressHub, logger);
   const builder: DatabaseBuilderDeps = {
@@ -48,32 +50,38 @@ export function composeBuilds(
     random,
     version: versionText,
   };
-  return {
-    builds: createBuildServices({
-      documents: { builds: parts.documents('builds'), outcomes: parts.documents('outcomes') },
-      blobs: { uploads: parts.blobs('packages'), state: parts.blobs('builds'), logs: parts.blobs('logs') },
-      queue: parts.queue,
-      clusters,
-      laneHolds: parts.documents('laneHolds'),
-      events,
-      fleetEvents: parts.fleetEvents,
-      approvals,
-      audit: parts.audit,
-      clock,
-      random,
-      logger,
-      newBuildId: () => newBuildId(clock.nowMs()),
-      readPackage: readSubmitted,
-      readTargets: (text) => readAllowedTargets(text, settings.SQLFLEET_SQL_ALLOWED_SERVERS),
-      parsePackage,
-      buildDatabase: createDatabaseBuilder(builder),
-      resolveDatabase: createOutcomeResolver(builder),
-      longestDeliveryMs,
-      monitorIntervalMs: settings.SQLFLEET_MONITOR_INTERVAL_MS,
-      stuckAfterMs: settings.SQLFLEET_STUCK_AFTER_MS,
-    }),
-    closeBuilds: () => events.close(),
-  };
+  const builds = createBuildServices({
+    documents: { builds: parts.documents('builds'), outcomes: parts.documents('outcomes') },
+    blobs: { uploads: parts.blobs('packages'), state: parts.blobs('builds'), logs: parts.blobs('logs') },
+    queue: parts.queue,
+    clusters,
+    laneHolds: parts.documents('laneHolds'),
+    events,
+    fleetEvents: parts.fleetEvents,
+    approvals,
+    audit: parts.audit,
+    clock,
+    random,
+    logger,
+    newBuildId: () => newBuildId(clock.nowMs()),
+    readPackage: readSubmitted,
+    readTargets: (text) => readAllowedTargets(text, settings.SQLFLEET_SQL_ALLOWED_SERVERS),
+    parsePackage,
+    buildDatabase: createDatabaseBuilder(builder),
+    resolveDatabase: createOutcomeResolver(builder),
+    longestDeliveryMs,
+    monitorIntervalMs: settings.SQLFLEET_MONITOR_INTERVAL_MS,
+    stuckAfterMs: settings.SQLFLEET_STUCK_AFTER_MS,
+  });
+  const remoteWork = createRemoteWork({
+    builds: builds.builds,
+    outcomes: builds.outcomes,
+    logs: builds.logs,
+    events,
+    packages: createReadLinks(clients.blobs, 'builds', () => clock.nowMs()),
+    nowMs: () => clock.nowMs(),
+  });
+  return { builds, remoteWork, closeBuilds: () => events.close() };
 }
 
 function authenticationOf(settings: Settings, clients: AzureClients): AuthenticationSource {
@@ -106,7 +114,8 @@ function newBuildId(nowMs: number): string {
   return `${time}-${randomBytes(5).toString('hex')}`;
 }
 
-async function parsePackage(bytes: Buffer, name: string): Promise<Package> {
+/** @throws AppError `builds.inputChanged` */
+export async function parsePackage(bytes: Buffer, name: string): Promise<Package> {
   const reading = await readPackage(bytes, { name });
   if (reading.valid) return reading.package;
   throw new AppError('builds.inputChanged', 'The stored package cannot be read any more.', {

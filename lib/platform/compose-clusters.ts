@@ -1,6 +1,7 @@
 import { type ClusterServices, createClusterServices } from '../clusters/services';
-import { type PlatformParts } from './platform-parts';
+import { type PlatformParts, topicName } from './platform-parts';
 import { createHashes } from './redis';
+import { createQueueCredentials } from './worker-credentials';
 
 /** Puts the clusters capability together. `references`: which unfinished builds have a cluster, as builds know it. */
 export function composeClusters(
@@ -11,6 +12,8 @@ export function composeClusters(
   const hashes = settings.REDIS_URL === undefined ? null : createHashes(settings.REDIS_URL);
   const clusters = createClusterServices({
     documents: parts.documents('buildClusters'),
+    sessions: parts.documents('workerSessions'),
+    credentials: createQueueCredentials(settings.SQLFLEET_WORKER_SERVICE_BUS, topicName),
     subscriptions,
     queue,
     audit,

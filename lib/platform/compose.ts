@@ -1,5 +1,6 @@
 import { type ApprovalServices } from '../approvals/services';
 import { type BuildServices } from '../builds/services';
+import { type RemoteWork } from '../builds/remote-work';
 import { type CapacityServices } from '../capacity/services';
 import { type ClusterServices } from '../clusters/services';
 import { composeApprovals } from './compose-approvals';
@@ -20,6 +21,7 @@ export interface Composition {
   /** Null: this app looks after no region. */
   capacity: CapacityServices | null;
   clusters: ClusterServices;
+  remoteWork: RemoteWork;
   /** Sends what is buffered and closes the connections. */
   close(): Promise<void>;
 }
@@ -30,13 +32,14 @@ export function compose(environment: Record<string, string | undefined>): Compos
   const approvals = composeApprovals(parts);
   // Clusters ask which builds use them, builds ask for clusters: each through a function of the other.
   const { clusters, closeClusters } = composeClusters(parts, (clusterId) => builds.builds.usingCluster(clusterId));
-  const { builds, closeBuilds } = composeBuilds(parts, { approvals, clusters: clusters.directory });
+  const { builds, remoteWork, closeBuilds } = composeBuilds(parts, { approvals, clusters: clusters.directory });
   const capacity = composeCapacity(parts, builds);
   return {
     approvals,
     builds,
     capacity,
     clusters,
+    remoteWork,
     // Each capability that events may start adds what it offers; workspaces: `deployWorkspace`.
     ...composeEvents(parts, { builds, hooks: { ...capacityHooks(capacity) } }),
     async close() {

@@ -125,8 +125,18 @@ export function queryOf(request: HttpRequest): Record<string, string | string[]>
 
 /** @throws AppError `request.notJson` (400) */
 export async function jsonBody(request: HttpRequest): Promise<unknown> {
+  return parsedJson(await request.text());
+}
+
+/** For methods that mostly have no body: then null. @throws AppError `request.notJson` (400) */
+export async function optionalJsonBody(request: HttpRequest): Promise<unknown> {
+  const text = await request.text();
+  return text.trim() === '' ? null : parsedJson(text);
+}
+
+function parsedJson(text: string): unknown {
   try {
-    return await request.json();
+    return JSON.parse(text);
   } catch (error) {
     throw new AppError('request.notJson', `The body is not JSON: ${messageOf(error)}`, { status: 400, cause: error });
   }

@@ -32,7 +32,7 @@ export interface PlatformParts {
 }
 
 /** Name of what `infra/` creates. */
-const topicName = 'database-builds';
+export const topicName = 'database-builds';
 
 export function createPlatformParts(settings: Settings): PlatformParts {
   const clients = createAzureClients(settings);

@@ -123,6 +123,8 @@ export const settingsSchema = z
     // Build clusters.
     /** Who may change the registry of clusters: names as the platform signs them in, or as callers give them. */
     SQLFLEET_CLUSTER_ADMINS: list.default([]),
+    /** Connection string of a rule of the topic that may only listen: with its key the app signs what workers get. */
+    SQLFLEET_WORKER_SERVICE_BUS: z.string().optional(),
     /** Where instances share their picture of the clusters; without it each follows the documents. */
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   })

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type ServiceBusAdministrationClient } from '@azure/service-bus';
 import { AppError, messageOf } from './errors';
 
@@ -18,30 +19,51 @@ const sameForAll = {
 };
 
 export function createSubscriptions(administration: ServiceBusAdministrationClient, topic: string): Subscriptions {
-  const call = async (operation: () => Promise<unknown>, fine: number, what: string): Promise<void> => {
-    try {
-      await operation();
-    } catch (error) {
-      if (error instanceof Error && 'statusCode' in error && error.statusCode === fine) return;
-      throw new AppError('subscriptions.unavailable', `${what} on "${topic}" failed: ${messageOf(error)}. Try again.`, {
-        status: 503,
-        retry: { kind: 'backoff' },
-        cause: error,
-      });
-    }
+  const unavailable = (what: string, error: unknown): AppError =>
+    new AppError('subscriptions.unavailable', `${what} on "${topic}" failed: ${messageOf(error)}. Try again.`, {
+      status: 503,
+      retry: { kind: 'backoff' },
+      cause: error,
+    });
+
+  /** One that somebody else made could let everybody's messages through. */
+  const isOurs = async (queue: string): Promise<boolean> => {
+    const { requiresSession } = await administration.getSubscription(topic, queue);
+    const filters: unknown[] = [];
+    for await (const { filter } of administration.listRules(topic, queue)) filters.push(filter);
+    const [filter] = filters;
+    const properties =
+      typeof filter === 'object' && filter !== null && 'applicationProperties' in filter
+        ? filter.applicationProperties
+        : null;
+    return requiresSession && filters.length === 1 && isDeepStrictEqual({ ...Object(properties) }, { cluster: queue });
   };
+
   return {
-    ensure: (queue) =>
-      call(
-        () =>
-          administration.createSubscription(topic, queue, {
-            ...sameForAll,
-            // Part of the creation: a rule that came later would leave a moment in which everybody's messages pass.
-            defaultRuleOptions: { name: 'cluster', filter: { applicationProperties: { cluster: queue } } },
-          }),
-        409,
-        `Creating the subscription "${queue}"`,
-      ),
-    remove: (queue) => call(() => administration.deleteSubscription(topic, queue), 404, `Removing "${queue}"`),
+    async ensure(queue) {
+      try {
+        await administration.createSubscription(topic, queue, {
+          ...sameForAll,
+          // Part of the creation: a rule that came later would leave a moment in which everybody's messages pass.
+          defaultRuleOptions: { name: 'cluster', filter: { applicationProperties: { cluster: queue } } },
+        });
+      } catch (error) {
+        if (!hasStatus(error, 409)) throw unavailable(`Creating the subscription "${queue}"`, error);
+        if (await isOurs(queue)) return;
+        const message = `The topic "${topic}" has a subscription "${queue}" that is not a cluster's: no sessions, or other rules. Remove it.`;
+        throw new AppError('subscriptions.notOurs', message, { status: 409, cause: error });
+      }
+    },
+    async remove(queue) {
+      try {
+        await administration.deleteSubscription(topic, queue);
+      } catch (error) {
+        if (!hasStatus(error, 404)) throw unavailable(`Removing the subscription "${queue}"`, error);
+      }
+    },
   };
+}
+
+function hasStatus(error: unknown, status: number): boolean {
+  return error instanceof Error && 'statusCode' in error && error.statusCode === status;
 }

@@ -9,6 +9,8 @@ export interface AccessKey {
   value: string;
   /** Default: all. `Manage` includes the others. */
   rights?: readonly Right[];
+  /** The entity whose rule it is: what it signs holds there and below, and nowhere else. Default: the namespace. */
+  entity?: string;
 }
 
 /** What the bearer of a token may do, where and until when. */
@@ -57,8 +59,12 @@ export function createTokenChecker({ keys, verifyToken, nowMs }: TokenCheckerDep
     const untilMs = Number(expiry) * 1_000;
     if (!(untilMs > nowMs())) throw refused('the token has expired');
     const rights = key.rights ?? everything;
+    const path = pathOf(decodeURIComponent(resource ?? ''));
+    if (!isWithin(path, (key.entity ?? '').toLowerCase())) {
+      throw refused(`the key is one of '${key.entity ?? ''}' and signs for nothing else`);
+    }
     return {
-      path: pathOf(decodeURIComponent(resource ?? '')),
+      path,
       rights: rights.includes('Manage') ? everything : rights,
       untilMs,
     };
@@ -77,12 +83,17 @@ export function createTokenChecker({ keys, verifyToken, nowMs }: TokenCheckerDep
 /** True when one of the grants allows this now. */
 export function isAllowed(grants: readonly Grant[], path: string, right: Right, nowMs: number): boolean {
   const wanted = path.toLowerCase();
-  return grants.some(
-    (grant) =>
-      grant.untilMs > nowMs &&
-      grant.rights.includes(right) &&
-      (grant.path === '' || wanted === grant.path || wanted.startsWith(`${grant.path}/`)),
-  );
+  return grants.some((grant) => grant.untilMs > nowMs && grant.rights.includes(right) && isWithin(wanted, grant.path));
+}
+
+/** Whether a path is `path` or below it; both in lower case. */
+function isWithin(wanted: string, path: string): boolean {
+  return path === '' || wanted === path || wanted.startsWith(`${path}/`);
+}
+
+/** True when the token is for what the client presents it for: its audience, or something above that. */
+export function covers(grant: Grant, audience: string): boolean {
+  return isWithin(pathOf(audience), grant.path);
 }
 
 /** `sb://host:port/Topic/?api-version=...` as `topic`. */

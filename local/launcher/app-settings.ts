@@ -2,6 +2,7 @@
 export interface AppSettingsInput {
   hostName: string;
   serviceBusConnectionString: string;
+  workerServiceBusConnectionString: string;
   eventHubsConnectionString: string;
   blobConnectionString: string;
   cosmos: { endpoint: string; key: string };
@@ -31,6 +32,7 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
     IDENTITY_ENDPOINT: input.identity.endpoint,
     IDENTITY_HEADER: input.identity.header,
     SQLFLEET_SERVICE_BUS: input.serviceBusConnectionString,
+    SQLFLEET_WORKER_SERVICE_BUS: input.workerServiceBusConnectionString,
     SQLFLEET_EVENT_HUBS: input.eventHubsConnectionString,
     SQLFLEET_BLOBS: input.blobConnectionString,
     SQLFLEET_COSMOS_ENDPOINT: input.cosmos.endpoint,

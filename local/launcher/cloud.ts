@@ -6,6 +6,7 @@ import { systemClock } from '../../lib/platform/clock';
 import { messageOf } from '../../lib/platform/errors';
 import { startBlobs } from '../blobs/start';
 import { startBroker } from '../broker/broker';
+import { type AccessKey } from '../broker/tokens';
 import { ensureCertificates } from '../certificates/certificates';
 import { startDocuments } from '../documents/start';
 import { createDurableEngine } from '../durable/engine';
@@ -96,6 +97,12 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   const clock = systemClock;
   const port = (chosen: number): number => (options['free-ports'] ? 0 : chosen);
   const secrets = ensureSecrets(state);
+  const workerKey: AccessKey & { entity: string } = {
+    name: 'workers',
+    value: secrets.workerKey,
+    rights: ['Listen'],
+    entity: 'database-builds',
+  };
   const serverNames = sqlServerNames(options.servers);
   const certificates = await ensureCertificates(
     join(state, 'certificates'),
@@ -143,6 +150,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         clock,
         certificates: tls,
         key: { name: 'RootManageSharedAccessKey', value: secrets.messagingKey },
+        moreKeys: [workerKey],
         verifyToken: async (token) => verifyToken(token) !== null,
         topology: brokerTopology(),
       }),
@@ -198,6 +206,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     arm,
     hostName: `localhost:${httpPort}`,
     serviceBusConnectionString: broker.serviceBusConnectionString,
+    workerServiceBusConnectionString: `Endpoint=sb://localhost:${broker.port};SharedAccessKeyName=${workerKey.name};SharedAccessKey=${workerKey.value};EntityPath=${workerKey.entity}`,
     eventHubsConnectionString: broker.eventHubsConnectionString,
     blobConnectionString: blobs.connectionString,
     cosmos: documents,

@@ -8,6 +8,8 @@ const secretsSchema = z.object({
   masterKey: z.string(),
   systemKey: z.string(),
   messagingKey: z.string(),
+  /** Of the topic, and may only listen: the app signs with it what workers get. */
+  workerKey: z.string().default(() => randomBytes(32).toString('base64')),
   sqlPassword: z.string(),
   eventTopicKey: z.string(),
   eventWebhookKey: z.string(),
@@ -23,6 +25,7 @@ export function ensureSecrets(stateFolder: string): Secrets {
     masterKey: randomBytes(32).toString('base64url'),
     systemKey: randomBytes(32).toString('base64url'),
     messagingKey: randomBytes(32).toString('base64'),
+    workerKey: randomBytes(32).toString('base64'),
     // SQL Server wants three kinds of characters in a password.
     sqlPassword: `Sf1-${randomBytes(18).toString('base64url')}`,
     eventTopicKey: randomBytes(32).toString('base64'),

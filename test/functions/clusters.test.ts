@@ -62,6 +62,7 @@ describe('the registry of build clusters', () => {
       signOptions: { issuer: 'contoso', subject: name, audience: 'fleet', expires: 300, algorithm: 'ES256' },
       keys: [{ algorithm: 'ES256', usable: true }],
       createdBy: 'ann',
+      changedBy: 'ann',
     });
     expect(clusters.subscriptions.names).toContain(name);
     const read = await clusters.api('GET', `buildClusters/${name.toLowerCase()}`);
@@ -80,6 +81,19 @@ describe('the registry of build clusters', () => {
     expect(body.items).toEqual([expect.objectContaining({ name: 'managed', managedBy: 'sqlfleet', status: 'active' })]);
     const removed = await clusters.api('DELETE', 'buildClusters/managed', { headers: ann });
     expect([removed.status, removed.body.code]).toEqual([409, 'clusters.isManaged']);
+  });
+
+  it('lets nobody have the name or the queue of the app, however early they ask', async () => {
+    const fresh = await startTestDocuments();
+    const { api } = createTestClusters({ documents: fresh });
+    const bodies = [
+      { ...external, name: 'thief', queue: 'managed' },
+      { ...external, name: 'Managed' },
+    ];
+    const answers = await Promise.all(bodies.map((body) => api('POST', 'buildClusters', { body, headers: ann })));
+    expect(answers.map(({ status }) => status)).toEqual([409, 409]);
+    expect((await api('GET', 'buildClusters/managed')).body).toMatchObject({ managedBy: 'sqlfleet', queue: 'managed' });
+    await fresh.stop();
   });
 
   it('gives a name to one of many who ask at the same time, whatever its case', async () => {
@@ -133,7 +147,6 @@ describe('the registry of build clusters', () => {
     ['the name of a key file', { authKeyFileName: '../../keys/a.pem' }, 422],
     ['a queue that is another cluster’s', { queue: 'managed' }, 409],
   ])('refuses %s, and registers nothing', async (_what, fields, status) => {
-    await clusters.api('GET', 'buildClusters');
     const name = newName();
     const answer = await clusters.api('POST', 'buildClusters', {
       body: { name, ...external, ...fields },
@@ -355,6 +368,8 @@ describe('the registry of build clusters', () => {
       const name = await register();
       const answer = await clusters.api('DELETE', `buildClusters/${name}`, { headers: { 'x-actor': 'ann' } });
       expect([answer.status, answer.body.code]).toEqual([400, 'clusters.reasonMissing']);
+      const body = { actor: 'ann', reason: 'said in the body' };
+      expect((await clusters.api('DELETE', `buildClusters/${name}`, { body })).status).toBe(204);
     });
 
     it('is refused with the builds that use it, and drains once a successor is named', async () => {

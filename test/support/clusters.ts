@@ -1,6 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { HttpRequest, InvocationContext } from '@azure/functions';
 import { z } from 'zod';
+import { clusterKeyRoutes } from '../../functions/cluster-key-routes';
 import { clusterRoutes } from '../../functions/cluster-routes';
 import { type ClusterServices, createClusterServices } from '../../lib/clusters/services';
 import { createAudit } from '../../lib/platform/audit';
@@ -9,6 +10,7 @@ import { routeHandler } from '../../lib/platform/http';
 import { createLogger } from '../../lib/platform/logger';
 import { createHashes, type Hashes } from '../../lib/platform/redis';
 import { type Subscriptions } from '../../lib/platform/subscriptions';
+import { createQueueCredentials } from '../../lib/platform/worker-credentials';
 import { type TestDocuments } from './documents';
 
 /** Subscriptions by name, and what they were asked; `away`: the broker does not answer. */
@@ -31,10 +33,15 @@ export function createMemorySubscriptions(): Subscriptions & { names: Set<string
   return memory;
 }
 
+/** Of a key that may only listen, on the topic. */
+export const testWorkerServiceBus =
+  'Endpoint=sb://localhost:5671/;SharedAccessKeyName=workers;SharedAccessKey=c3FsZmxlZXQtd29ya2Vycw==;EntityPath=database-builds';
+
 export interface TestClustersOptions {
   documents: TestDocuments;
   admins?: readonly string[];
   redisUrl?: string;
+  workerServiceBus?: string;
   /** By cluster id: builds that use it. */
   references?: Map<string, string[]>;
   referencesOf?: (clusterId: string) => Promise<string[]>;
@@ -54,6 +61,8 @@ export function createTestClusters({ documents, admins = [], redisUrl, ...option
   const hashes: Hashes | null = redisUrl === undefined ? null : createHashes(redisUrl);
   const services: ClusterServices = createClusterServices({
     documents: documents.store('buildClusters'),
+    sessions: documents.store('workerSessions'),
+    credentials: createQueueCredentials(options.workerServiceBus ?? testWorkerServiceBus, 'database-builds'),
     subscriptions,
     queue: { backlog: async (queue) => ({ active: backlogs.get(queue) ?? 0, deadLettered: 0 }) },
     audit: createAudit(documents.store('audit'), { clock, newId: randomUUID }),
@@ -110,7 +119,7 @@ export interface ApiRequest {
 
 /** Calls the routes as the host does: by method and path, errors turned into problems. */
 function createApi(services: ClusterServices) {
-  const routes = clusterRoutes(() => services).map((route) => ({
+  const routes = [...clusterRoutes(() => services), ...clusterKeyRoutes(() => services)].map((route) => ({
     method: route.method,
     pattern: new RegExp(`^/api/${route.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
     handle: routeHandler(route),
@@ -131,7 +140,7 @@ function createApi(services: ClusterServices) {
     );
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     const request = new HttpRequest({
-      method: method === 'GET' ? 'GET' : 'POST',
+      method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).parse(method),
       url: url.toString(),
       headers: { 'content-type': 'application/json', ...headers },
       params,

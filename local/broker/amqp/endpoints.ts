@@ -7,7 +7,7 @@ import { type TokenChecker } from '../tokens';
 import { createTokenHandler } from './cbs';
 import { createReceiveLink, createSendLink } from './entity-links';
 import { createEventHubManagementHandler, createEventReceiveLink, createEventSendLink } from './event-hub-links';
-import { type OutgoingHandler } from './links';
+import { type IncomingHandler, type OutgoingHandler } from './links';
 import { createManagementHandler } from './management';
 import { accepted } from './outcomes';
 import { createRequestEndpoint } from './request-response';
@@ -37,7 +37,9 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     openIncoming(address, link, connection) {
       const { session } = link;
       if (address === '$cbs') {
-        const handle = createTokenHandler(tokens, connection.grants);
+        const handle = createTokenHandler(tokens, connection.grants, ({ untilMs }) =>
+          deadlines.schedule(untilMs, () => connection.expire()),
+        );
         return createRequestEndpoint(address, address, 'authenticate', session, handle);
       }
       if (address === eventHubManagement) {
@@ -53,7 +55,9 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       const { name, partitionId } = splitPartition(address);
       const hub = eventHubs.find(name);
       if (hub !== undefined) return createEventSendLink(hub.settings.name, hub, partitionId);
-      return createSendLink(address, namespace.intakeOf(address), newId);
+      return stillAllowed(createSendLink(address, namespace.intakeOf(address), newId), () =>
+        connection.authorize(address, 'Send'),
+      );
     },
     openOutgoing(address, link, connection) {
       if (address === '$cbs' || address === eventHubManagement || address.endsWith(entityManagement)) {
@@ -68,6 +72,23 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         throw new BrokerError(conditions.notFound, `The messaging entity '${name}' could not be found.`);
       }
       return createEventReceiveLink(hub.settings.name, hub, group, partitionId, link, counters.of(hub.settings.name));
+    },
+  };
+}
+
+/** A sender whose token has ended sends no more. */
+function stillAllowed(link: IncomingHandler, authorize: () => void): IncomingHandler {
+  return {
+    path: link.path,
+    receive(bytes, isBatch) {
+      const deed = link.receive(bytes, isBatch);
+      return {
+        ...deed,
+        perform() {
+          authorize();
+          deed.perform();
+        },
+      };
     },
   };
 }

@@ -32,6 +32,8 @@ export interface ClientConnection {
   grants: Grant[];
   /** @throws BrokerError when no token of this connection gives one of the rights. */
   authorize(path: string, ...rights: Right[]): void;
+  /** A token has ended: closes the links on which the client received by it. */
+  expire(): void;
 }
 
 /** Chooses what a new link talks to. Both may throw BrokerError: the link is then opened and closed with that error. */
@@ -61,7 +63,7 @@ export interface AmqpServerDeps {
 interface OpenConnection extends ClientConnection {
   connection: Connection;
   socket: Socket;
-  links: Map<object, OutgoingHandler & { session: Session | undefined }>;
+  links: Map<OutgoingLink, OutgoingHandler & { session: Session | undefined }>;
 }
 
 const incomingCredit = 1_000;
@@ -321,6 +323,16 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
             `Unauthorized access: no valid token with the right '${rights.join(' or ')}' for '${path}' was presented.`,
           );
         },
+        expire() {
+          for (const link of open.get(connection)?.links.keys() ?? []) {
+            const path = link.source?.address ?? '';
+            if (isRequestPath(path) || isAllowed(grants, path, 'Listen', clock.nowMs())) continue;
+            link.close({
+              condition: conditions.unauthorized,
+              description: `ExpiredToken: the token for '${path}' has expired.`,
+            });
+          }
+        },
       });
       // A socket that is destroyed on this side raises neither 'end' nor 'error', which is all that rhea listens to.
       let ended = false;
@@ -339,6 +351,11 @@ export function createAmqpServer(deps: AmqpServerDeps): AmqpServer {
       for (const connection of [...open.keys()]) forget(connection, false);
     },
   };
+}
+
+/** Of links that carry answers to requests, each of which is authorized by itself. */
+function isRequestPath(path: string): boolean {
+  return path === '$cbs' || /(^|\/)\$management$/i.test(path);
 }
 
 function admitEverybody(this: { outcome: boolean | undefined }): void {

@@ -4,6 +4,10 @@ import { ann, createTestClusters } from '../../support/clusters';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import { createSimulatedFleet, makeTargets, messageBody } from '../../support/simulated-fleet';
 
+/** Many requests in a row, on a machine that may be busy. */
+jest.setTimeout(180_000);
+
+const targetCount = 16;
 const tickMs = 2_000;
 const ticksAtMost = 2_000;
 
@@ -16,7 +20,7 @@ interface AtWork {
  * Builds and clusters with real decisions and documents, several builds at a time. Workers take one message per session
  * of their subscription, as the broker gives them, and are at each for some time: what is at work at once can be counted.
  */
-function createWorld(documents: TestDocuments, { targets = 24, servers = 2 } = {}) {
+function createWorld(documents: TestDocuments, { targets = targetCount, servers = 2 } = {}) {
   const silent = new Set<string>();
   const atWork = new Map<string, AtWork>();
   const crowded: string[] = [];
@@ -90,7 +94,10 @@ function createWorld(documents: TestDocuments, { targets = 24, servers = 2 } = {
     builtIn,
     register,
     /** Plays all builds until they have ended. */
-    async play(builds: readonly Build[], options: { lanes?: number; each?: (tick: number) => Promise<void> } = {}) {
+    async play(
+      builds: readonly Build[],
+      options: { lanes?: number; looksAtOnce?: number; each?: (tick: number) => Promise<void> } = {},
+    ) {
       const open = new Set(builds.map(({ buildId }) => buildId));
       for (const buildId of open) await fleet.services.prepare({ buildId, run: 1 });
       for (let tick = 1; open.size > 0; tick += 1) {
@@ -103,8 +110,11 @@ function createWorld(documents: TestDocuments, { targets = 24, servers = 2 } = {
               .catch(() => undefined);
         }
         for (const buildId of open) {
-          const stage = await fleet.services.monitor({ buildId, run: 1 });
-          if (stage.kind !== 'done') continue;
+          const looks = Array.from({ length: options.looksAtOnce ?? 1 }, () =>
+            fleet.services.monitor({ buildId, run: 1 }),
+          );
+          const [stage] = await Promise.all(looks);
+          if (stage?.kind !== 'done') continue;
           await fleet.services.finish({ buildId, run: 1 });
           open.delete(buildId);
         }
@@ -169,7 +179,7 @@ describe('builds on several clusters', () => {
     });
     expect(seen.slice(0, 5).every((text) => text?.startsWith('no build cluster: ') === true)).toBe(true);
     expect(ended).toMatchObject({ state: 'succeeded', cluster: 'east', clusterChoice: { cluster: 'east' } });
-    expect(world.builtIn).toHaveLength(24);
+    expect(world.builtIn).toHaveLength(targetCount);
     const { items } = await world.services.audit.list(build.buildId, { pageSize: 10, continuation: null });
     expect(items.map(({ action }) => action)).toEqual(['start', 'chooseCluster']);
   });
@@ -184,7 +194,7 @@ describe('builds on several clusters', () => {
         if (tick === 3) await world.services.control(build.buildId, 'cancel', by, world.orchestrations);
       },
     });
-    expect([ended?.state, ended?.counts.skipped, world.builtIn.length]).toEqual(['cancelled', 24, 0]);
+    expect([ended?.state, ended?.counts.skipped, world.builtIn.length]).toEqual(['cancelled', targetCount, 0]);
   });
 
   it('leave a cluster whose workers fell silent, and nothing is built twice when they wake up again', async () => {
@@ -200,13 +210,13 @@ describe('builds on several clusters', () => {
     expect(ended?.clusterChoice?.reason).toContain('"east" is of no use now');
     expect(clustersOf(build.buildId)).toEqual(expect.arrayContaining(['east', 'managed']));
     // The workers that woke up find that their messages are of no use: what they were at is the only doubt.
-    expect(builtOf(build.buildId).length).toBeLessThanOrEqual(24 + 2);
-    expect(new Set(builtOf(build.buildId)).size).toBe(24);
+    expect(builtOf(build.buildId).length).toBeLessThanOrEqual(targetCount + 2);
+    expect(new Set(builtOf(build.buildId)).size).toBe(targetCount);
   });
 
   it('wait for their own cluster where no other will do', async () => {
     await world.register('east');
-    const build = await world.submit({ ...contoso, cluster: 'east', clusterOnly: true });
+    const build = await world.submit({ ...contoso, cluster: 'east', clusterOnly: true, concurrencyType: 'Server' });
     const waiting: (string | null)[] = [];
     const [ended] = await world.play([build], {
       each: async (tick) => {
@@ -240,12 +250,52 @@ describe('builds on several clusters', () => {
     });
     expect(statuses).toEqual([409, 202]);
     expect(ended).toMatchObject({ state: 'succeeded', cluster: 'west', clusterChoice: { path: 'successor' } });
-    expect(builtOf(build.buildId)).toHaveLength(24);
+    expect(builtOf(build.buildId)).toHaveLength(targetCount);
     expect(world.crowded).toEqual([]);
     expect((await world.api('GET', 'buildClusters/east')).status).toBe(404);
     const { items } = await world.services.audit.list(build.buildId, { pageSize: 10, continuation: null });
     expect(items.map(({ action }) => action)).toEqual(['start', 'moveToCluster']);
     expect(items[1]?.reason).toContain('west takes over');
+  });
+
+  it('go where an admin sends them, after what their workers have, and stay meanwhile where that is of no use', async () => {
+    await world.register('east');
+    world.silent.add('east');
+    const build = await world.submit({ ...contoso, cluster: 'managed', concurrencyType: 'Server' });
+    const by = { actor: 'ann', reason: 'the app is to be quiet' };
+    await expect(world.services.assignCluster(build.buildId, 'none', by, world.orchestrations)).rejects.toMatchObject({
+      status: 422,
+    });
+    const clusters: (string | null)[] = [];
+    const [ended] = await world.play([build], {
+      lanes: 1,
+      each: async (tick) => {
+        // Silent for long enough to be known as such.
+        if (tick === 1) world.advance(60_000);
+        if (tick === 3) await world.services.assignCluster(build.buildId, 'east', by, world.orchestrations);
+        if (tick === 8) {
+          clusters.push((await world.services.builds.read(build.buildId)).cluster);
+          world.silent.delete('east');
+        }
+      },
+    });
+    expect(clusters).toEqual(['managed']);
+    expect(ended).toMatchObject({
+      state: 'succeeded',
+      cluster: 'east',
+      clusterOverride: { actor: 'ann', applied: true },
+    });
+    expect(builtOf(build.buildId)).toHaveLength(targetCount);
+    expect(world.crowded).toEqual([]);
+    const { items } = await world.services.audit.list(build.buildId, { pageSize: 10, continuation: null });
+    expect(items.map(({ action, actor }) => [action, actor])).toEqual([
+      ['start', 'unnamed'],
+      ['assignCluster', 'ann'],
+      ['moveToCluster', 'sqlfleet'],
+    ]);
+    await expect(
+      world.services.assignCluster(build.buildId, 'managed', by, world.orchestrations),
+    ).rejects.toMatchObject({ status: 409 });
   });
 
   it('leave a cluster at once that does not serve their organisation any more', async () => {
@@ -261,7 +311,7 @@ describe('builds on several clusters', () => {
     });
     expect(ended).toMatchObject({ state: 'succeeded', cluster: 'managed' });
     expect(world.builtIn.filter(({ cluster }) => cluster === 'east').length).toBeLessThanOrEqual(lastInEast);
-    expect(builtOf(build.buildId)).toHaveLength(24);
+    expect(builtOf(build.buildId)).toHaveLength(targetCount);
   });
 
   describe('that work on the same servers', () => {
@@ -281,8 +331,39 @@ describe('builds on several clusters', () => {
       const ended = await world.play(builds, { lanes });
       expect(ended.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'succeeded', 'succeeded']);
       expect(world.crowded).toEqual([]);
-      for (const { buildId } of builds) expect(builtOf(buildId)).toHaveLength(24);
+      for (const { buildId } of builds) expect(builtOf(buildId)).toHaveLength(targetCount);
       expect(ended.map(({ cluster }) => cluster)).toEqual(['east', 'west', 'managed', 'west']);
+    });
+
+    it('keep it also when looks happen twice, at the same time, and clusters come and go', async () => {
+      await world.register('east');
+      await world.register('west');
+      const options = { ...contoso, concurrencyType: 'MaxPerServer', concurrencyLimit: 2 };
+      const builds = [
+        await world.submit({ ...options, cluster: 'east' }),
+        await world.submit({ ...options, cluster: 'west' }),
+        await world.submit({ ...options, cluster: 'managed' }),
+      ];
+      const change = (name: string, body: object) =>
+        world
+          .api('PATCH', `buildClusters/${name}`, { body, headers: ann })
+          .then(({ status }) => expect(status).toBe(200));
+      const ended = await world.play(builds, {
+        lanes: 2,
+        looksAtOnce: 2,
+        each: async (tick) => {
+          if (tick === 3) await change('east', { isActive: false });
+          if (tick === 9) await change('managed', { isActive: false });
+          if (tick === 12) await change('east', { isActive: true });
+          if (tick === 15) await change('west', { isActive: false });
+        },
+      });
+      expect(ended.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+      expect(world.crowded).toEqual([]);
+      for (const { buildId } of builds) {
+        expect(builtOf(buildId)).toHaveLength(targetCount);
+        expect(new Set(builtOf(buildId)).size).toBe(targetCount);
+      }
     });
 
     it('take turns: a long build does not keep a server from a short one of another cluster', async () => {
@@ -327,7 +408,7 @@ describe('builds on several clusters', () => {
       });
       expect(ended?.state).toBe('succeeded');
       expect(world.crowded).toEqual([]);
-      expect(builtOf(paused.buildId)).toHaveLength(24);
+      expect(builtOf(paused.buildId)).toHaveLength(targetCount);
     });
 
     it('need nothing of one another where the limit is the build’s own', async () => {

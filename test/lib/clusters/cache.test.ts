@@ -3,6 +3,9 @@ import { ann, createTestClusters } from '../../support/clusters';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import { startTestRedis, type TestRedis } from '../../support/redis';
 
+/** Many requests in a row, on a machine that may be busy. */
+jest.setTimeout(180_000);
+
 type Instance = ReturnType<typeof createTestClusters>;
 
 const organization = 'contoso';

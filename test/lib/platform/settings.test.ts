@@ -55,6 +55,17 @@ describe('the settings', () => {
     expect(() => readSettings({ ...minimal, SQLFLEET_SQL_ENDPOINTS: 'one' })).toThrow('SQLFLEET_SQL_ENDPOINTS');
   });
 
+  it('name the admins of clusters whatever their case, and a Redis by its own name', () => {
+    const settings = readSettings({
+      ...minimal,
+      SQLFLEET_CLUSTER_ADMINS: 'Ann@x.example, bob',
+      REDIS_URL: 'rediss://r:1',
+    });
+    expect(settings.SQLFLEET_CLUSTER_ADMINS).toEqual(['ann@x.example', 'bob']);
+    expect(settings.REDIS_URL).toBe('rediss://r:1');
+    expect(() => readSettings({ ...minimal, REDIS_URL: 'http://r:1' })).toThrow('REDIS_URL');
+  });
+
   it('are the ones of the sample file', () => {
     const own = Object.keys(sample.Values).filter((name) => name.startsWith('SQLFLEET_'));
     expect(own.filter((name) => !(name in settingsSchema.shape))).toEqual([]);
