@@ -52,9 +52,15 @@ module.exports = {
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/(platform|sql)/' },
       to: {
-        path: 'node_modules/(@azure/(service-bus|event-hubs|cosmos|storage-blob|keyvault-secrets|identity|arm-sql|arm-monitor|arm-resources|eventgrid)|tedious|ioredis|jose|mssql)',
+        path: 'node_modules/(@azure/(service-bus|event-hubs|cosmos|storage-blob|keyvault-secrets|identity|arm-sql|arm-monitor|arm-resources|eventgrid)|tedious|ioredis|mssql)',
         dependencyTypesNot: ['type-only'],
       },
+    },
+    {
+      name: 'tokens-and-keys-stay-with-clusters',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/(platform|clusters)/' },
+      to: { path: 'node_modules/jose' },
     },
     {
       name: 'no-dev-dependencies-in-the-product',

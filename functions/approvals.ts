@@ -4,7 +4,7 @@ import { approvalStateSchema, approvalViewSchema, decisionRequestSchema } from '
 import { type ApprovalServices } from '../lib/approvals/services';
 import { durableClientInput, orchestrationsOf } from '../lib/platform/durable';
 import {
-  continuationCodec,
+  continuationsOf,
   oneOrMore,
   pagingQuery,
   parsed,
@@ -37,13 +37,14 @@ export function approvalRoutes(services: () => ApprovalServices): Route[] {
       },
       async handle(request) {
         const { state, pageSize, continuation } = parsed(listQuery, queryOf(request), 'query');
+        const continuations = continuationsOf(['approvals', state]);
         const page = await services().list({
           states: state ?? [],
           pageSize,
-          continuation: continuationCodec.decode(continuation),
+          continuation: continuations.decode(continuation),
         });
         const items = page.items.map((approval) => approvalViewSchema.parse(approval));
-        return { jsonBody: { items, continuation: continuationCodec.encode(page.continuation) } };
+        return { jsonBody: { items, continuation: continuations.encode(page.continuation) } };
       },
     },
     {

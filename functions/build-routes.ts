@@ -18,7 +18,7 @@ import { recordedSchema } from '../lib/platform/audit';
 import { orchestrationsOf } from '../lib/platform/durable';
 import { AppError } from '../lib/platform/errors';
 import {
-  continuationCodec,
+  continuationsOf,
   oneOrMore,
   pagingQuery,
   parsed,
@@ -127,10 +127,11 @@ export function buildRoutes(services: () => BuildServices): Route[] {
       async handle(request) {
         const query = parsed(listQuery, queryOf(request), 'query');
         const { pageSize, state } = query;
-        const continuation = continuationCodec.decode(query.continuation);
+        const continuations = continuationsOf(['builds', state]);
+        const continuation = continuations.decode(query.continuation);
         const page = await services().builds.list({ states: state ?? [], pageSize, continuation });
         const items = page.items.map((build) => buildView(build, apiUrlOf(request)));
-        return { jsonBody: { items, continuation: continuationCodec.encode(page.continuation) } };
+        return { jsonBody: { items, continuation: continuations.encode(page.continuation) } };
       },
     },
     {
@@ -166,14 +167,15 @@ export function buildRoutes(services: () => BuildServices): Route[] {
           ...(query.server === undefined ? {} : { server: query.server }),
           ...(query.tag === undefined ? {} : { tag: query.tag }),
         };
-        const continuation = continuationCodec.decode(query.continuation);
+        const continuations = continuationsOf(['outcomes', buildId, filter]);
+        const continuation = continuations.decode(query.continuation);
         const { outcomes } = services();
         const page = await outcomes.list(buildId, filter, { pageSize: query.pageSize, continuation });
         const errors = continuation === null ? await outcomes.errorGroups(buildId) : undefined;
         return {
           jsonBody: {
             items: page.items.map(outcomeView),
-            continuation: continuationCodec.encode(page.continuation),
+            continuation: continuations.encode(page.continuation),
             errors,
           },
         };
@@ -233,9 +235,10 @@ export function buildRoutes(services: () => BuildServices): Route[] {
       async handle(request) {
         const query = parsed(auditQuery, queryOf(request), 'query');
         const { buildId } = await services().builds.read(buildIdOf(request));
-        const continuation = continuationCodec.decode(query.continuation);
+        const continuations = continuationsOf(['audit', buildId]);
+        const continuation = continuations.decode(query.continuation);
         const page = await services().audit.list(buildId, { pageSize: query.pageSize, continuation });
-        return { jsonBody: { items: page.items, continuation: continuationCodec.encode(page.continuation) } };
+        return { jsonBody: { items: page.items, continuation: continuations.encode(page.continuation) } };
       },
     },
     ...controlActions.map((action) => control(action, summaries[action])),

@@ -2,8 +2,12 @@ import { app } from '@azure/functions';
 import { type Route } from '../lib/platform/http';
 import { approvalRoutes } from './approvals';
 import { buildRoutes } from './build-routes';
+import { capacityRoutes } from './capacity-routes';
+import { databaseRoutes } from './database-routes';
+import { clusterRoutes } from './cluster-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
+import { serverRoutes } from './server-routes';
 
 /** Changes with the API, not with the code behind it. */
 const apiVersion = '1.0.0';
@@ -13,7 +17,15 @@ export function allRoutes(): Route[] {
   const undescribed = (): never => {
     throw new Error('these routes are for description only');
   };
-  return [...buildRoutes(undescribed), ...approvalRoutes(undescribed), ...packageRoutes];
+  return [
+    ...buildRoutes(undescribed),
+    ...packageRoutes,
+    ...approvalRoutes(undescribed),
+    ...clusterRoutes(undescribed),
+    ...serverRoutes(undescribed),
+    ...capacityRoutes(undescribed),
+    ...databaseRoutes(undescribed),
+  ];
 }
 
 /** The OpenAPI document as text, as it is committed and served. */

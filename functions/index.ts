@@ -2,6 +2,8 @@ import { app } from '@azure/functions';
 import { compose, type Composition } from '../lib/platform/compose';
 import { registerApprovals } from './approvals';
 import { registerBuilds } from './builds';
+import { registerClusters } from './clusters';
+import { registerCapacity } from './capacity';
 import { registerDescription } from './description';
 import { registerPackages } from './packages';
 
@@ -12,7 +14,9 @@ const composed = (): Composition => (composition ??= compose(process.env));
 
 registerBuilds(() => composed().builds);
 registerApprovals(() => composed().approvals);
+registerCapacity(() => composed().capacity);
 registerPackages();
+registerClusters(() => composed().clusters);
 registerDescription();
 
 app.hook.appTerminate(async () => {

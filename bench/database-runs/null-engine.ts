@@ -34,6 +34,8 @@ export function createNullEngine(profile: Profile, clock: Clock): SqlEngine {
         },
       };
     },
+    dropServer: async () => undefined,
+    listServers: () => [],
     createServer: async () => undefined,
     createDatabase: async () => undefined,
     dropDatabase: async () => undefined,

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { createApprovalServices } from '../../lib/approvals/services';
 import { type BuildServices, createBuildServices } from '../../lib/builds/services';
 import { type DatabaseBuildResult } from '../../lib/builds/model';
 import { type Build } from '../../lib/builds/schema';
 import { readSubmitted } from '../../lib/packages/submitted';
 import { readPackage } from '../../lib/packages/read';
+import { appAlone } from '../../lib/platform/cluster-choice';
 import { createAudit } from '../../lib/platform/audit';
 import { type BlobStore } from '../../lib/platform/blobs';
 import { type Clock } from '../../lib/platform/clock';
+import { unpublishedEvents } from '../../lib/platform/cloud-events';
 import { forEachConcurrently } from '../../lib/platform/concurrency';
 import { type DocumentStore } from '../../lib/platform/documents';
 import { createLogger } from '../../lib/platform/logger';
@@ -14,7 +17,7 @@ import { type BuildQueue, type OutgoingMessage } from '../../lib/platform/messag
 import { parseTargets } from '../../lib/targets/parse';
 
 export interface SimulatedBuildDeps {
-  documents: (container: 'builds' | 'outcomes' | 'audit') => DocumentStore;
+  documents: (container: 'builds' | 'outcomes' | 'audit' | 'approvals' | 'laneHolds') => DocumentStore;
   blobs: (container: 'packages' | 'builds' | 'logs') => BlobStore;
 }
 
@@ -67,19 +70,26 @@ export function createSimulatedBuild(deps: SimulatedBuildDeps): SimulatedBuild {
     drainDeadLetters: async () => 0,
     close: async () => undefined,
   };
+  const common = {
+    fleetEvents: unpublishedEvents,
+    audit: createAudit(deps.documents('audit'), { clock, newId: randomUUID }),
+    clock,
+    logger: createLogger((_level, line) => void process.stderr.write(`${line}\n`)),
+  };
   const services = createBuildServices({
     documents: { builds: deps.documents('builds'), outcomes: deps.documents('outcomes') },
     blobs: { uploads: deps.blobs('packages'), state: deps.blobs('builds'), logs: deps.blobs('logs') },
     queue,
+    clusters: appAlone,
+    laneHolds: deps.documents('laneHolds'),
     events: {
       publish: () => void (traffic.events += 1),
       flush: async () => undefined,
       close: async () => undefined,
     },
-    audit: createAudit(deps.documents('audit'), { clock, newId: randomUUID }),
-    clock,
+    ...common,
+    approvals: createApprovalServices({ ...common, documents: deps.documents('approvals') }),
     random: Math.random,
-    logger: createLogger((_level, line) => void process.stderr.write(`${line}\n`)),
     newBuildId: randomUUID,
     readPackage: readSubmitted,
     readTargets: (text) => parseTargets(text),

@@ -17,6 +17,7 @@ export type ControlAction = (typeof controlActions)[number];
 const allowedStates: Record<ControlAction, readonly BuildState[]> = {
   cancel: ['validating', 'running', 'paused'],
   pause: ['validating', 'running'],
+  // A pause that was asked for and not yet followed can be taken back as well.
   resume: ['paused', 'running', 'validating'],
   'retry-failed': ['finishedWithFailures', 'cancelled'],
 };
@@ -43,7 +44,8 @@ export function createControl(deps: ControlDeps) {
     const by = { actor: request.actor, reason: request.reason, at: new Date(deps.clock.nowMs()).toISOString() };
     const build = await deps.builds.update(buildId, (current) => {
       if (!allowedStates[action].includes(current.state)) {
-        throw forbiddenByState(action, buildId, current.state, allowedStates[action].join(' or '));
+        const possible = action === 'resume' ? 'paused' : allowedStates[action].join(' or ');
+        throw forbiddenByState(action, buildId, current.state, possible);
       }
       return changed(current, action, by, deps.clock.nowMs());
     });
@@ -94,6 +96,7 @@ function changed(
         ...build,
         state: 'validating',
         run: build.run + 1,
+        retriedBy: by.actor,
         finishedAt: null,
         deadlineAt: new Date(nowMs + build.options.deadlineMinutes * 60_000).toISOString(),
         control: { paused: null, cancelled: null },

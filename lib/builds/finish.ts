@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { type Approvals } from '../platform/approvals';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
+import { type FleetEvents } from '../platform/cloud-events';
 import { type ProgressEvents } from '../platform/progress-events';
 import { formatTarget } from '../targets/format';
+import { withdrawApprovals } from './ask-approvals';
 import { type StageResult } from './orchestrators/build';
 import { type OutcomeStatus } from './model';
 import { failureCount, finalState } from './plan';
@@ -14,6 +17,8 @@ export interface FinishDeps {
   outcomes: OutcomeStore;
   logs: BlobStore;
   events: ProgressEvents;
+  fleetEvents: FleetEvents;
+  approvals: Approvals;
   clock: Clock;
 }
 
@@ -51,13 +56,20 @@ export function createFinish(deps: FinishDeps) {
       const state = failure === undefined ? finalState(current, current.counts) : 'failed';
       if (current.state === state && current.finishedAt !== null) return null;
       const finishedAt = new Date(deps.clock.nowMs()).toISOString();
-      return { ...current, state, finishedAt, failure: failure ?? null, waitingFor: null };
+      return { ...current, state, finishedAt, failure: failure ?? null, waitingFor: null, approvals: [] };
     });
+    await withdrawApprovals(deps.approvals, ended);
     const errors = await deps.outcomes.errorGroups(buildId);
     const summary = JSON.stringify(summaryOf(ended, errors), null, 2);
     await deps.logs.put(`${buildId}/${consolidatedLogs.summary}`, summary, 'application/json');
     deps.events.publish(buildId, { type: 'buildFinished', buildId, run, state: ended.state, counts: ended.counts });
     await deps.events.flush();
+    await deps.fleetEvents.publish({
+      id: `${buildId}.${run}.finished`,
+      type: 'Sqlfleet.Builds.Finished',
+      subject: `builds/${buildId}`,
+      data: { buildId, run, name: ended.name, state: ended.state, counts: ended.counts, failure: ended.failure },
+    });
     return { kind: 'done' };
   };
 }

@@ -30,6 +30,15 @@ export function lanesPerKey(type: ConcurrencyType, limit: number): number {
   return type === 'Server' || type === 'Tag' ? 1 : limit;
 }
 
+/** Lanes of a build's own are shared with nobody; those of servers and tags are one set for all builds and all clusters. */
+export function isSharedKey(key: string): boolean {
+  return !key.startsWith('build:');
+}
+
+export function outstandingOf({ lanes }: LaneKeyState): number {
+  return lanes.reduce((sum, count) => sum + count, 0);
+}
+
 export function needsTags(type: ConcurrencyType): boolean {
   return type === 'Tag' || type === 'MaxPerTag';
 }
@@ -83,9 +92,18 @@ export function adaptedLanes(state: LaneKeyState, throttled: boolean): LaneKeySt
 }
 
 export function initialLaneKeys(plan: Plan): LaneKeyState[] {
-  return plan.keys.map(({ key, count }) => {
+  return plan.keys.map(({ key, gate, count }) => {
     const lanes = Math.min(plan.lanesPerKey, count);
-    return { key, sent: 0, lanes: new Array<number>(lanes).fill(0), open: lanes, calmLooks: 0 };
+    return {
+      key,
+      ...(gate === undefined ? {} : { gate }),
+      sent: 0,
+      lanes: new Array<number>(lanes).fill(0),
+      open: lanes,
+      calmLooks: 0,
+      heldFor: -1,
+      sentFor: 0,
+    };
   });
 }
 
@@ -128,17 +146,18 @@ export interface Assignment {
 
 /**
  * Fills the open lanes of every key up to `depth`, each target into the lane with the least outstanding. Keys take turns,
- * so that a bound of `maximum` messages per look does not starve the last ones.
+ * so that a bound of `maximum` messages per look does not starve the last ones. Keys that `mayFill` denies are left as they are.
  */
 export function topUp(
   plan: Plan,
   states: readonly LaneKeyState[],
   depth: number,
   maximum: number,
+  mayFill: (state: LaneKeyState) => boolean = () => true,
 ): { keys: LaneKeyState[]; assignments: Assignment[] } {
   const keys = states.map((state) => ({ ...state, lanes: [...state.lanes] }));
   const assignments: Assignment[] = [];
-  let waiting = keys.map((state, index) => ({ state, planned: plan.keys[index] }));
+  let waiting = keys.flatMap((state, index) => (mayFill(state) ? [{ state, planned: plan.keys[index] }] : []));
   while (waiting.length > 0 && assignments.length < maximum) {
     waiting = waiting.filter(({ state, planned }) => {
       if (planned === undefined || state.sent >= planned.count || assignments.length >= maximum) return false;

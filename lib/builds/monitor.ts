@@ -1,33 +1,31 @@
-import { type Clock } from '../platform/clock';
 import { forEachConcurrently } from '../platform/concurrency';
 import { AppError, messageOf } from '../platform/errors';
 import { type Logger } from '../platform/logger';
-import { type BuildQueue, type OutgoingMessage } from '../platform/messages';
+import { type createAskApprovals } from './ask-approvals';
 import { type DeadLetters } from './dead-letters';
-import { adaptedLanes, emptied, keyInLaneName, laneDepth, smoothedLaneRate, takeLane, topUp } from './lanes';
-import { giveUpOutstanding, outstandingTargets } from './lost-targets';
+import { type Gates, heldBack } from './gates';
+import { giveOn, handOut, type HandOutDeps, sendAgain } from './hand-out';
+import { adaptedLanes, keyInLaneName, smoothedLaneRate } from './lanes';
+import { giveUpOutstanding } from './lost-targets';
 import { type StageResult } from './orchestrators/build';
 import { outcomeWithoutRun } from './outcome';
 import { busiestKeys, countOutcomes, handedOut, lookDelayMs, nextStep, type NextStep, waitingText } from './plan';
-import { type PlanReader } from './plan-reader';
-import { type Build, type Plan, type PlannedTarget, type Progress, type RunInput, type TargetMessage } from './schema';
-import { type BuildStore, type OutcomeStore } from './store';
+import { type Placement } from './placement';
+import { type Build, type Plan, type Progress, queueOf, type RunInput } from './schema';
+import { type BuildStore } from './store';
 
-export interface MonitorDeps {
+export interface MonitorDeps extends HandOutDeps {
   builds: BuildStore;
-  outcomes: OutcomeStore;
-  plans: PlanReader;
-  queue: BuildQueue;
   deadLetters: DeadLetters;
-  clock: Clock;
+  askApprovals: ReturnType<typeof createAskApprovals>;
+  /** Sees to it that the build has a cluster that is of use. */
+  place(build: Build, outstanding: number, lastOutcomeMs: number): Promise<Placement>;
   logger: Logger;
-  intervalMs: number;
   stuckAfterMs: number;
 }
 
 /** Bounds of one look, so that none takes long and none holds much: what is left is for the next one. */
 const feedPagesPerLook = 20;
-const messagesPerLook = 2_000;
 const skipsPerLook = 500;
 const writesAtOnce = 16;
 const backlogEveryMs = 5_000;
@@ -51,35 +49,45 @@ export function createMonitor(deps: MonitorDeps) {
     }
 
     const counted = await countNew(deps, stored.value, nowMs);
-    const step = nextStep(build, plan, counted, nowMs);
-    const acted = await act(deps, { build, run, plan, step, nowMs }, counted);
-    const { progress, waitingFor } = await lookAfterSilence(deps, { build, run, plan, step, nowMs }, acted).catch(
-      (error: unknown) => {
-        // Only a hint was to be had: what was sent in this look must be remembered all the same.
-        deps.logger.warn('the queue could not be asked what it holds', { ...run, error: messageOf(error) });
-        return { progress: acted, waitingFor: 'the queue cannot be asked what it holds' };
-      },
-    );
+    const gates = await deps.askApprovals(build, plan, counted);
+    const step = nextStep(build, plan, counted, nowMs, gates);
+    const placed = await placedFor(deps, build, step, counted);
+    const look = { build: placed.build, cluster: placed.cluster, run, plan, gates, step, nowMs };
+    const acted = await act(deps, look, counted);
+    const { progress, waitingFor } = await lookAfterSilence(deps, look, acted.progress).catch((error: unknown) => {
+      // Only a hint was to be had: what was sent in this look must be remembered all the same.
+      deps.logger.warn('the queue could not be asked what it holds', { ...run, error: messageOf(error) });
+      return { progress: acted.progress, waitingFor: 'the queue cannot be asked what it holds' };
+    });
 
     const replaced = await deps.builds.replaceProgress({ ...progress, lastLookMs: nowMs }, stored.etag);
     if (replaced === 'changed') return { kind: 'again', delayMs: deps.intervalMs };
-    await deps.builds.update(run.buildId, (current) => published(current, progress, waitingFor));
+    const reason = placed.waitingFor ?? waitingFor ?? acted.waitingFor;
+    await deps.builds.update(run.buildId, (current) => published(current, progress, gates, reason));
     if (step.kind === 'finish') return { kind: 'done' };
-    const atOnce = step.kind === 'skipRest' || step.kind === 'abandon';
-    return {
-      kind: 'again',
-      delayMs: atOnce ? 0 : lookDelayMs(progress, looksSoFar(build, nowMs), deps.intervalMs, nowMs),
-    };
+    return { kind: 'again', delayMs: delayAfter(deps, look, progress) };
   };
 }
 
 /** What one look knows. */
 interface Look {
   build: Build;
+  /** Where targets may be sent now; null: nowhere. */
+  cluster: string | null;
   run: RunInput;
   plan: Plan;
+  gates: Gates;
   step: NextStep;
   nowMs: number;
+}
+
+/** People take their time, and wake the build when they have decided; this is for a wake-up that was lost. */
+const waitForPeopleMs = 60_000;
+
+function delayAfter(deps: MonitorDeps, { build, gates, step, nowMs }: Look, progress: Progress): number {
+  if (step.kind === 'skipRest' || step.kind === 'abandon') return 0;
+  const forPeople = step.kind === 'wait' && outstandingIn(progress) === 0 && heldBack(gates).length > 0;
+  return forPeople ? waitForPeopleMs : lookDelayMs(progress, looksSoFar(build, nowMs), deps.intervalMs, nowMs);
 }
 
 /** Follows the outcomes' feed from where the last look ended, and lets lanes and rates follow from what it brings. */
@@ -106,47 +114,58 @@ async function countNew(deps: MonitorDeps, before: Progress, nowMs: number): Pro
   };
 }
 
-async function act(deps: MonitorDeps, look: Look, progress: Progress): Promise<Progress> {
-  const { build, run, plan, step, nowMs } = look;
+/** A cluster matters to a build that has targets to send, or outstanding ones that may have to be sent elsewhere. */
+async function placedFor(deps: MonitorDeps, build: Build, step: NextStep, progress: Progress): Promise<Placement> {
+  const outstanding = outstandingIn(progress);
+  const matters = step.kind === 'enqueue' || (step.kind === 'wait' && outstanding > 0);
+  if (matters) return deps.place(build, outstanding, progress.lastOutcomeMs);
+  return { build, cluster: build.cluster, waitingFor: null };
+}
+
+async function act(
+  deps: MonitorDeps,
+  look: Look,
+  progress: Progress,
+): Promise<{ progress: Progress; waitingFor: string | null }> {
+  const { build, run, plan, gates, step, nowMs, cluster } = look;
+  const queue = queueOf(build);
   switch (step.kind) {
     case 'finish':
+      return { progress, waitingFor: null };
     case 'wait':
-      return progress;
     case 'enqueue': {
-      const { keys, assignments } = topUp(
-        plan,
-        progress.keys,
-        laneDepth(progress.laneRate, deps.intervalMs),
-        messagesPerLook,
-      );
-      const messages: OutgoingMessage[] = [];
-      for (const { ordinal, lane } of assignments) {
-        messages.push(targetMessage(build, await deps.plans.target(run, plan, ordinal), lane));
-      }
-      if (messages.length > 0) await deps.queue.send(messages);
-      return { ...progress, keys };
+      const more = step.kind === 'enqueue' && cluster !== null;
+      const { progress: shared, givenOn } = await giveOn(deps, look, progress, more);
+      if (cluster === null || queue === null) return { progress: shared, waitingFor: null };
+      const sender = { build, run, plan, cluster, queue };
+      const handed = await handOut(deps, sender, shared, { more, givenOn, gates });
+      const { heldElsewhere } = handed;
+      const others = heldElsewhere === 0 ? null : `${heldElsewhere} lane keys are at work in other clusters`;
+      // Silence before anything was handed out, as long as people took, says nothing about what is handed out now.
+      const lastOutcomeMs = outstandingIn(progress) === 0 ? nowMs : progress.lastOutcomeMs;
+      return { progress: { ...handed.progress, lastOutcomeMs }, waitingFor: others };
     }
     case 'skipRest':
-      return skipRest(deps, look, progress, step.reason);
+      return { progress: await skipRest(deps, look, progress, step.reason, step.gate), waitingFor: null };
     case 'abandon':
       await giveUpOutstanding(deps, run, plan, progress, nowMs);
-      return skipRest(deps, look, progress, 'the build had to end');
+      return { progress: await skipRest(deps, look, progress, 'the build had to end'), waitingFor: null };
   }
 }
 
-/** `resend` makes another message id, because the broker would drop a second message with the first one's. */
-function targetMessage(build: Build, { target, attempt }: PlannedTarget, lane: string, resend = 0): OutgoingMessage {
-  const body: TargetMessage = { version: 1, buildId: build.buildId, run: build.run, attempt, lane, target };
-  const messageId = `${build.buildId}:${target.id}:${attempt}${resend === 0 ? '' : `:${resend}`}`;
-  return { messageId, sessionId: lane, body, cluster: build.cluster };
-}
-
-/** Ends targets that were never handed out as `skipped`, some per look. */
-async function skipRest(deps: MonitorDeps, { run, plan }: Look, progress: Progress, reason: string): Promise<Progress> {
+/** Ends targets that were never handed out as `skipped`, some per look; of one gate only, if it is named. */
+async function skipRest(
+  deps: MonitorDeps,
+  { run, plan }: Look,
+  progress: Progress,
+  reason: string,
+  gate?: string,
+): Promise<Progress> {
   const keys = progress.keys.map((state) => ({ ...state }));
   const ordinals: number[] = [];
   for (const [index, state] of keys.entries()) {
     const key = plan.keys[index];
+    if (gate !== undefined && key?.gate !== gate) continue;
     while (key !== undefined && state.sent < key.count && ordinals.length < skipsPerLook) {
       ordinals.push(key.start + state.sent);
       state.sent += 1;
@@ -167,17 +186,19 @@ async function skipRest(deps: MonitorDeps, { run, plan }: Look, progress: Progre
  */
 async function lookAfterSilence(
   deps: MonitorDeps,
-  { build, run, plan, step, nowMs }: Look,
+  { build, cluster, run, plan, step, nowMs }: Look,
   progress: Progress,
 ): Promise<{ progress: Progress; waitingFor: string | null }> {
+  const queue = queueOf(build);
+  if (queue === null || cluster === null) return { progress, waitingFor: null };
   const outstanding = outstandingIn(progress);
   if (outstanding === 0) return { progress, waitingFor: null };
   if (nowMs - progress.lastBacklogMs < backlogEveryMs) return { progress, waitingFor: build.waitingFor };
-  const backlog = await deps.queue.backlog(build.cluster);
+  const backlog = await deps.queue.backlog(queue);
   if (backlog === 'missing') {
-    return { progress, waitingFor: `the subscription "${build.cluster}" of the topic does not exist` };
+    return { progress, waitingFor: `the subscription "${queue}" of the topic does not exist` };
   }
-  if (backlog.deadLettered > 0) await deps.deadLetters.drain(build.cluster);
+  if (backlog.deadLettered > 0) await deps.deadLetters.drain(queue);
   const looked = { ...progress, lastBacklogMs: nowMs };
 
   const silentPeriods = Math.floor((nowMs - progress.lastOutcomeMs) / deps.stuckAfterMs);
@@ -188,17 +209,11 @@ async function lookAfterSilence(
   if (!lost || resentLately || step.kind === 'abandon') return { progress: looked, waitingFor };
 
   deps.logger.warn('outstanding targets are sent again', { buildId: run.buildId, outstanding, active: backlog.active });
-  const resends = progress.resends + 1;
-  const keys = progress.keys.map(emptied);
-  for await (const targets of outstandingTargets(deps, run, plan, progress)) {
-    await deps.queue.send(
-      targets.flatMap(({ planned, keyIndex }) => {
-        const key = keys[keyIndex];
-        return key === undefined ? [] : [targetMessage(build, planned, takeLane(key), resends)];
-      }),
-    );
-  }
-  return { progress: { ...looked, keys, resends, lastResendMs: nowMs }, waitingFor };
+  // Keys that wait to be sent to another cluster are sent there, and not again from here.
+  const resent = await sendAgain(deps, { build, run, plan, cluster, queue }, looked, ({ heldFor, sentFor }) => {
+    return heldFor === build.dispatch && sentFor === build.dispatch;
+  });
+  return { progress: { ...resent, lastResendMs: nowMs }, waitingFor };
 }
 
 function outstandingIn(progress: Progress): number {
@@ -206,11 +221,12 @@ function outstandingIn(progress: Progress): number {
 }
 
 /** What people see of the progress, in the build document. */
-function published(build: Build, progress: Progress, waitingFor: string | null): Build {
+function published(build: Build, progress: Progress, gates: Gates, waitingFor: string | null): Build {
   const paused = build.control.paused !== null && build.control.cancelled === null;
   const active = build.state === 'running' || build.state === 'paused';
   return {
     ...build,
+    approvals: heldBack(gates),
     state: active ? (paused ? 'paused' : 'running') : build.state,
     counts: progress.counts,
     outstanding: Math.max(0, outstandingIn(progress)),

@@ -1,5 +1,8 @@
 import { type InputProblem } from '../platform/errors';
+import { createProblemList } from '../platform/problems';
+import { targetLimits } from '../targets/limits';
 import { type Target } from '../targets/model';
+import { gateOf, type Gates, isHeld, noGates } from './gates';
 import { laneKeyOf, lanesPerKey, needsTags, withEnded } from './lanes';
 import { type BuildState, outcomeStatuses } from './model';
 import {
@@ -19,34 +22,40 @@ export const planPageSize = 500;
 
 /** Problems that only the combination of targets and options can have. */
 export function checkTargets(targets: readonly Target[], options: BuildOptions): InputProblem[] {
-  if (!needsTags(options.concurrencyType)) return [];
-  return targets
-    .filter(({ tag }) => tag === '')
-    .map(({ line }) => ({
-      code: 'targets.untagged',
-      message: `concurrencyType ${options.concurrencyType} needs a #tag on every target; this one has none`,
-      entry: null,
-      line,
-    }));
+  const problems = createProblemList(targetLimits.problems, 'targets.more');
+  if (needsTags(options.concurrencyType)) {
+    const message = `concurrencyType ${options.concurrencyType} needs a #tag on every target; this one has none`;
+    for (const { tag, line } of targets) if (tag === '') problems.add('targets.untagged', message, null, line);
+  }
+  const tags = new Set(targets.map(({ tag }) => tag.toLowerCase()));
+  // A misspelt tag would let everything go out that somebody meant to hold back.
+  for (const { tag } of options.approvals) {
+    if (tags.has(tag.toLowerCase())) continue;
+    problems.add('targets.approvalTag', `an approval is asked for targets #${tag}, and no target has this tag`);
+  }
+  return problems.list();
 }
 
-/** Orders the targets by lane key, keeping the order of the file within a key. */
+/** Orders the targets by lane key and gate, keeping the order of the file within them. */
 export function planTargets(
   targets: readonly PlannedTarget[],
   options: BuildOptions,
   buildId: string,
 ): { plan: Plan; ordered: PlannedTarget[] } {
-  const groups = new Map<string, PlannedTarget[]>();
+  const groups = new Map<string, { key: string; gate: string | undefined; targets: PlannedTarget[] }>();
   for (const planned of targets) {
     const key = laneKeyOf(planned.target, options.concurrencyType, buildId);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [planned]);
-    else group.push(planned);
+    const gate = gateOf(planned.target.tag, options);
+    const place = JSON.stringify([key, gate]);
+    const group = groups.get(place);
+    if (group === undefined) groups.set(place, { key, gate, targets: [planned] });
+    else group.targets.push(planned);
   }
   const keys: PlanKey[] = [];
   const ordered: PlannedTarget[] = [];
-  for (const [key, group] of groups) {
-    keys.push({ key, start: ordered.length, count: group.length });
+  for (const { key, gate, targets: group } of groups.values()) {
+    const gated = gate === undefined ? {} : { gate };
+    keys.push({ key, ...gated, start: ordered.length, count: group.length });
     for (const planned of group) ordered.push(planned);
   }
   const lanes = lanesPerKey(options.concurrencyType, options.concurrencyLimit);
@@ -83,9 +92,9 @@ export type NextStep =
   | { kind: 'finish' }
   /** Top up the lanes. */
   | { kind: 'enqueue' }
-  /** Nothing may be begun any more: what was not handed out ends as `skipped`, for this reason. */
-  | { kind: 'skipRest'; reason: string }
-  /** Paused, or everything is handed out: only wait for outcomes. */
+  /** Nothing may be begun any more, of this gate if one is named: what was not handed out ends as `skipped`, for this reason. */
+  | { kind: 'skipRest'; reason: string; gate?: string }
+  /** Paused, or held back, or everything is handed out: only wait for outcomes. */
   | { kind: 'wait' }
   /** Long past the deadline: what has no outcome by now ends as `unknown`. */
   | { kind: 'abandon' };
@@ -97,7 +106,13 @@ export function abandonAfterMs(build: Build): number {
 }
 
 /** Level-triggered: decided from what was just read, so it may be asked twice, late, or after a crash. */
-export function nextStep(build: Build, plan: Plan, progress: Progress, nowMs: number): NextStep {
+export function nextStep(
+  build: Build,
+  plan: Plan,
+  progress: Progress,
+  nowMs: number,
+  gates: Gates = noGates,
+): NextStep {
   const sent = handedOut(progress);
   if (progress.ended >= plan.total) return { kind: 'finish' };
   if (nowMs > abandonAfterMs(build)) return { kind: 'abandon' };
@@ -105,7 +120,14 @@ export function nextStep(build: Build, plan: Plan, progress: Progress, nowMs: nu
   if (build.control.cancelled !== null)
     return { kind: 'skipRest', reason: `cancelled by ${build.control.cancelled.actor}` };
   if (nowMs > Date.parse(build.deadlineAt)) return { kind: 'skipRest', reason: 'the build reached its deadline' };
+  for (const [gate, state] of gates) {
+    if (state.kind === 'refused') return { kind: 'skipRest', reason: state.reason, gate };
+  }
   if (build.control.paused !== null) return { kind: 'wait' };
+  const free = plan.keys.some(
+    ({ gate, count }, index) => !isHeld(gates, gate) && (progress.keys[index]?.sent ?? 0) < count,
+  );
+  if (!free) return { kind: 'wait' };
   return { kind: 'enqueue' };
 }
 
@@ -155,11 +177,18 @@ export function countOutcomes(progress: Progress, outcomes: readonly Outcome[], 
   const mine = outcomes.filter(({ run }) => run === progress.run);
   if (mine.length === 0) return progress;
   const counts = { ...progress.counts };
+  const gates = new Set(progress.keys.flatMap(({ gate }) => gate ?? []));
   const endedPerLane = new Map<string, number>();
-  for (const { status, lane } of mine) {
+  // Portions of one key share their lanes, so a lane alone does not tell which of them an outcome belongs to.
+  const placeOf = (lane: string, gate: string | undefined): string => JSON.stringify([lane, gate]);
+  for (const { status, lane, tag } of mine) {
     counts[status] += 1;
-    endedPerLane.set(lane, (endedPerLane.get(lane) ?? 0) + 1);
+    const gate = gates.has(tag.toLowerCase()) ? tag.toLowerCase() : undefined;
+    const place = placeOf(lane, gate);
+    endedPerLane.set(place, (endedPerLane.get(place) ?? 0) + 1);
   }
-  const keys = progress.keys.map((state) => withEnded(state, (lane) => endedPerLane.get(lane) ?? 0));
+  const keys = progress.keys.map((state) =>
+    withEnded(state, (lane) => endedPerLane.get(placeOf(lane, state.gate)) ?? 0),
+  );
   return { ...progress, counts, keys, ended: progress.ended + mine.length, lastOutcomeMs: nowMs };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clusterChoiceSchema, clusterRequestFields } from '../platform/cluster-choice';
 import { buildStates, concurrencyTypes, outcomeStatuses } from './model';
 
 /** Schemas of everything that enters or leaves the builds capability: requests, documents, messages, activity inputs. */
@@ -8,6 +9,20 @@ export const buildStateSchema = z.enum(buildStates);
 
 const actor = z.string().trim().min(1).max(256);
 const reason = z.string().trim().min(1).max(1_000);
+
+/** Targets of a tag that wait for a person. */
+const approvalOptionSchema = z.strictObject({
+  tag: z.string().trim().min(1).max(256).meta({ description: 'Targets with this tag, in upper or lower case.' }),
+  approvers: z.array(actor).max(100).default([]).meta({ description: 'Who may decide. Empty: whoever is signed in.' }),
+  approverMustDiffer: z.boolean().default(true).meta({ description: 'Not whoever asked for the build, or its retry.' }),
+  timeoutMinutes: z
+    .int()
+    .min(1)
+    .max(7 * 24 * 60)
+    .default(24 * 60)
+    .meta({ description: 'After this, or at the deadline of the build, the targets end as skipped.' }),
+  reminderMinutes: z.int().min(1).optional().meta({ description: 'An event this often while nobody has decided.' }),
+});
 
 export const buildOptionsSchema = z
   .strictObject({
@@ -44,6 +59,10 @@ export const buildOptionsSchema = z
       .meta({
         description: 'After this no target is begun; the build ends with what it has.',
       }),
+    approvals: z.array(approvalOptionSchema).max(50).default([]).meta({
+      description: 'Targets of these tags are not begun before somebody approved it. Others do not wait for them.',
+    }),
+    ...clusterRequestFields,
     requestedBy: actor
       .optional()
       .meta({ description: 'Who asks. A signed-in caller is known already and overrides it.' }),
@@ -56,6 +75,24 @@ export const buildOptionsSchema = z
         input: options.trial,
         path: ['trial'],
         message: 'a trial needs transactional: true, else nothing can be rolled back',
+      });
+    }
+    const tags = options.approvals.map(({ tag }) => tag.toLowerCase());
+    for (const [index, tag] of tags.entries()) {
+      if (tags.indexOf(tag) === index) continue;
+      issues.push({
+        code: 'custom',
+        input: tag,
+        path: ['approvals', index, 'tag'],
+        message: 'this tag has an approval already; give it one',
+      });
+    }
+    if (options.clusterOnly && options.cluster === undefined) {
+      issues.push({
+        code: 'custom',
+        input: options.clusterOnly,
+        path: ['clusterOnly'],
+        message: 'say which, as cluster',
       });
     }
     if (options.timeoutRetryCount > 0 && !options.transactional) {
@@ -101,8 +138,11 @@ export type PlannedTarget = z.infer<typeof plannedTargetSchema>;
 
 export const planPageSchema = z.array(plannedTargetSchema);
 
-/** Lanes of one key take targets `start` to `start + count - 1` of the plan. */
-const planKeySchema = z.object({ key: z.string(), start: z.int(), count: z.int() });
+/**
+ * Lanes of one key take targets `start` to `start + count - 1` of the plan. Targets that wait for an approval are a portion
+ * of their own, with the same lanes as the rest of the key.
+ */
+const planKeySchema = z.object({ key: z.string(), gate: z.string().optional(), start: z.int(), count: z.int() });
 export type PlanKey = z.infer<typeof planKeySchema>;
 
 export const planSchema = z.object({
@@ -139,6 +179,8 @@ export const targetMessageSchema = z.object({
   attempt: z.int(),
   /** The session that the message travels in. */
   lane: z.string(),
+  /** Which placement of the build it was sent in: what was sent to a cluster that the build has left is of no use. */
+  dispatch: z.int().default(0),
   target: targetSchema,
 });
 export type TargetMessage = z.infer<typeof targetMessageSchema>;
@@ -190,6 +232,7 @@ export type OutcomeCounts = z.infer<typeof countsSchema>;
 
 const laneKeyStateSchema = z.object({
   key: z.string(),
+  gate: z.string().optional(),
   /** Targets of this key handed out so far: to the queue, or straight to an outcome when the build was cancelled. */
   sent: z.int(),
   /** Messages outstanding per lane; only the first `open` lanes are topped up. */
@@ -197,6 +240,10 @@ const laneKeyStateSchema = z.object({
   open: z.int(),
   /** Looks since the server last said "too many requests". */
   calmLooks: z.int(),
+  /** For which dispatch the key is held by the build's cluster; -1: for none. */
+  heldFor: z.int().default(-1),
+  /** In which dispatch the outstanding targets were sent. */
+  sentFor: z.int().default(0),
 });
 export type LaneKeyState = z.infer<typeof laneKeyStateSchema>;
 
@@ -233,7 +280,21 @@ export const buildSchema = z.object({
   state: buildStateSchema,
   /** The orchestration run: 1, and one more for every retry of failed targets. */
   run: z.int(),
-  cluster: z.string(),
+  /** Null: parked, because no cluster fits. */
+  cluster: z.string().nullable(),
+  /** The cluster's subscription; null: named as the cluster. */
+  queue: z.string().nullable().default(null),
+  /** Why it is this cluster, or why there is none. */
+  clusterChoice: clusterChoiceSchema.nullable().default(null),
+  /** What an admin assigned, and whether the build has followed. */
+  clusterOverride: z
+    .object({ cluster: z.string(), actor: z.string(), reason: z.string(), at: z.string(), applied: z.boolean() })
+    .nullable()
+    .default(null),
+  /** One more with every move to another cluster. */
+  dispatch: z.int().default(0),
+  /** A build of another cluster waits for lanes that this one holds. */
+  lanesWanted: z.boolean().default(false),
   package: z.object({
     name: z.string(),
     blob: z.string(),
@@ -244,6 +305,8 @@ export const buildSchema = z.object({
   targets: z.object({ blob: z.string(), sha256: z.string(), count: z.int() }),
   options: buildOptionsSchema,
   requestedBy: z.string(),
+  /** Who asked for the latest retry; absent before the first one. */
+  retriedBy: z.string().optional(),
   /** SHA-256 over package, targets and options: tells a repeated request from another one with the same key. */
   fingerprint: z.string(),
   createdAt: z.string(),
@@ -253,12 +316,19 @@ export const buildSchema = z.object({
   counts: countsSchema,
   outstanding: z.int(),
   control: z.object({ paused: controlSchema.nullable(), cancelled: controlSchema.nullable() }),
-  /** What the build waits for, in words, when nothing moves; else null. */
+  /** Approvals that hold targets back, as the monitor last saw them. */
+  approvals: z.array(z.object({ tag: z.string(), approvalId: z.string(), expiresAt: z.string() })).optional(),
+  /** What it waits for besides people, in words, when nothing moves; else null. */
   waitingFor: z.string().nullable(),
   /** Why the build failed as a whole; else null. */
   failure: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 export type Build = z.infer<typeof buildSchema>;
+
+/** The subscription that the build's targets are sent to; null while it is parked. */
+export function queueOf({ queue, cluster }: Pick<Build, 'queue' | 'cluster'>): string | null {
+  return queue ?? cluster;
+}
 
 export const runInputSchema = z.object({ buildId: z.string(), run: z.int() });
 export type RunInput = z.infer<typeof runInputSchema>;

@@ -1,19 +1,25 @@
+import { type Approvals } from '../platform/approvals';
 import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
+import { type FleetEvents } from '../platform/cloud-events';
+import { type ClusterDirectory } from '../platform/cluster-choice';
 import { AppError } from '../platform/errors';
 import { type DocumentStore } from '../platform/documents';
 import { type Logger } from '../platform/logger';
 import { type BuildQueue } from '../platform/messages';
 import { type ProgressEvents } from '../platform/progress-events';
+import { createAskApprovals } from './ask-approvals';
 import { createControl } from './control';
 import { createDeadLetters } from './dead-letters';
 import { createDeploy } from './deploy';
 import { isIncurable } from './errors';
 import { createFinish } from './finish';
 import { type DatabaseBuildRequest, type DatabaseBuildResult } from './model';
+import { createLaneHolds } from './lane-holds';
 import { createMonitor } from './monitor';
 import { type StageResult } from './orchestrators/build';
+import { createPlacement } from './placement';
 import { createPlanReader } from './plan-reader';
 import { createPrepare } from './prepare';
 import { createRevive } from './revive';
@@ -27,7 +33,11 @@ export interface BuildServicesDeps {
   /** `uploads`: where callers put packages and targets; `state`: immutable inputs, plans, manifests; `logs`. */
   blobs: { uploads: BlobStore; state: BlobStore; logs: BlobStore };
   queue: BuildQueue;
+  clusters: ClusterDirectory;
+  laneHolds: DocumentStore;
   events: ProgressEvents;
+  fleetEvents: FleetEvents;
+  approvals: Approvals;
   audit: Audit;
   clock: Clock;
   /** In [0, 1). */
@@ -54,7 +64,7 @@ const resolveWithinMs = 60_000;
 
 /** Wires the builds capability: everything that `functions/builds.ts` calls. */
 export function createBuildServices(deps: BuildServicesDeps) {
-  const { clock, logger, queue, events, audit } = deps;
+  const { clock, logger, queue, audit } = deps;
   const builds = createBuildStore(deps.documents.builds, deps.blobs.state);
   const outcomes = createOutcomeStore(deps.documents.outcomes);
   const plans = createPlanReader(builds, clock);
@@ -83,6 +93,9 @@ export function createBuildServices(deps: BuildServicesDeps) {
     plans,
     queue,
     deadLetters,
+    askApprovals: createAskApprovals(deps),
+    place: createPlacement({ builds, clusters: deps.clusters, audit, clock, stuckAfterMs: deps.stuckAfterMs }),
+    holds: createLaneHolds({ documents: deps.laneHolds, builds, clock }),
     clock,
     logger,
     intervalMs: deps.monitorIntervalMs,
@@ -99,7 +112,7 @@ export function createBuildServices(deps: BuildServicesDeps) {
     prepare: failingBuild(createPrepare({ builds, outcomes, inputs, readTargets: deps.readTargets, clock })),
     deploy: failingBuild(createDeploy({ builds, queue })),
     monitor: failingBuild(monitor),
-    finish: createFinish({ builds, outcomes, logs, events, clock }),
+    finish: createFinish({ ...deps, builds, outcomes, logs }),
     buildTarget: createTargetWorker({ ...deps, builds, outcomes, inputs, logs }),
     revive: createRevive({ builds, logger }),
   };

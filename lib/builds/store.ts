@@ -28,6 +28,10 @@ export interface BuildStore {
   find(buildId: string): Promise<Build | null>;
   /** Reads, changes and writes until nobody else wrote in between. `change` may run several times; null leaves it as it is. */
   update(buildId: string, change: (build: Build) => Build | null): Promise<Build>;
+  /** Builds that have not ended and have this cluster, some of them when there are many. */
+  usingCluster(clusterId: string): Promise<string[]>;
+  /** Tells a build that another one waits for lanes that it holds. */
+  wantLanes(buildId: string): Promise<void>;
   list(options: {
     states: readonly BuildState[];
     pageSize: number;
@@ -89,6 +93,7 @@ export interface OutcomeStore {
 
 const writeAttempts = 20;
 const pageSize = 500;
+const referencesShown = 100;
 
 export function outcomeId(targetId: string, attempt: number): string {
   return `${targetId}.${attempt}`;
@@ -129,6 +134,21 @@ export function createBuildStore(documents: DocumentStore, blobs: BlobStore): Bu
         if ((await documents.replace(buildId, next, current.etag)) === 'replaced') return next;
       }
       throw tooManyWriters(`Build "${buildId}"`);
+    },
+    async usingCluster(clusterId) {
+      const page = await documents.query(
+        {
+          text: `SELECT TOP ${referencesShown} c.buildId FROM c
+            WHERE c.kind = 'build' AND c.cluster = @clusterId AND IS_NULL(c.finishedAt)`,
+          parameters: { clusterId },
+        },
+        z.object({ buildId: z.string() }),
+        { pageSize: referencesShown },
+      );
+      return page.items.map(({ buildId }) => buildId);
+    },
+    async wantLanes(buildId) {
+      await documents.patch(buildId, buildId, { lanesWanted: true });
     },
     list: ({ states, pageSize: limit, continuation }) =>
       newestFirst(documents, buildSchema, {

@@ -1,14 +1,18 @@
 import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
+import { type FleetEvents } from '../platform/cloud-events';
+import { type ClusterDirectory } from '../platform/cluster-choice';
 import { type Orchestrations } from '../platform/durable';
 import { AppError, type InputProblem } from '../platform/errors';
 import { sha256 } from '../platform/hash';
+import { checkInput } from '../platform/schema-problems';
 import { type SubmittedFiles, type SubmittedPackage } from '../packages/submitted';
 import { type TargetsReading } from '../targets/model';
 import { checkResolution } from '../targets/resolve';
 import { invalidInput } from './errors';
 import { buildOrchestrationName, orchestrationId } from './orchestrators/build';
+import { clusterRequestOf } from './placement';
 import { checkTargets, noOutcomes } from './plan';
 import { buildOptionsSchema, type Build } from './schema';
 import { type BuildStore } from './store';
@@ -31,12 +35,11 @@ export interface SubmitDeps {
   readPackage(files: SubmittedFiles): Promise<SubmittedPackage>;
   readTargets(text: Buffer): TargetsReading;
   audit: Audit;
+  fleetEvents: FleetEvents;
   clock: Clock;
+  clusters: ClusterDirectory;
   newBuildId: () => string;
 }
-
-/** Clusters are chosen here; until there are others, the app itself works off everything. */
-const managedCluster = 'managed';
 
 /**
  * Checks a submission completely, stores it under its content's hash, writes the build document and starts its
@@ -50,17 +53,8 @@ export function createSubmit(deps: SubmitDeps) {
     submission: Submission,
     orchestrations: Orchestrations,
   ): Promise<{ build: Build; created: boolean }> => {
-    const options = buildOptionsSchema.safeParse(submission.options ?? {});
-    const problems: InputProblem[] = options.success
-      ? []
-      : options.error.issues.map(({ path, message }) => ({
-          code: 'options.invalid',
-          message,
-          entry: ['options', ...path].join('.'),
-          line: null,
-        }));
+    const options = checkInput(buildOptionsSchema, submission.options ?? {}, 'options.invalid', 'options');
     const scripts = await deps.readPackage(submission.packageFiles);
-    problems.push(...placed(scripts.problems, 'package'));
     const targets = deps.readTargets(submission.targets);
     const scriptDatabases = scripts.package?.scripts.map(({ database }) => database) ?? [];
     const targetProblems = [
@@ -68,7 +62,11 @@ export function createSubmit(deps: SubmitDeps) {
       ...checkResolution(scriptDatabases, targets.targets),
       ...(options.success ? checkTargets(targets.targets, options.data) : []),
     ];
-    problems.push(...placed(targetProblems, 'targets'));
+    const problems = [
+      ...(options.success ? [] : options.problems),
+      ...placed(scripts.problems, 'package'),
+      ...placed(targetProblems, 'targets'),
+    ];
     if (!options.success || !scripts.valid || !targets.valid || problems.length > 0) throw invalidInput(problems);
 
     const targetsSha256 = sha256(submission.targets);
@@ -80,6 +78,12 @@ export function createSubmit(deps: SubmitDeps) {
     await deps.inputs.putOnce(packageBlob, scripts.bytes, 'application/octet-stream');
     await deps.inputs.putOnce(targetsBlob, submission.targets, 'text/plain; charset=utf-8');
 
+    const request = clusterRequestOf({ options: options.data, clusterOverride: null });
+    const { choice, refused } = await deps.clusters.choose(request);
+    if (refused !== null) {
+      // A name that is wrong would wait for ever; said now, it is a typing error.
+      throw invalidInput([{ code: 'options.cluster', message: refused, entry: 'options.cluster', line: null }]);
+    }
     const nowMs = deps.clock.nowMs();
     const requestedBy = submission.signedInActor ?? options.data.requestedBy ?? 'unnamed';
     const build: Build = {
@@ -89,7 +93,12 @@ export function createSubmit(deps: SubmitDeps) {
       name: options.data.name ?? scripts.name,
       state: 'validating',
       run: 1,
-      cluster: managedCluster,
+      cluster: choice.cluster,
+      queue: choice.queue,
+      clusterChoice: choice,
+      clusterOverride: null,
+      dispatch: 0,
+      lanesWanted: false,
       package: {
         name: scripts.name,
         blob: packageBlob,
@@ -108,7 +117,7 @@ export function createSubmit(deps: SubmitDeps) {
       counts: noOutcomes(),
       outstanding: 0,
       control: { paused: null, cancelled: null },
-      waitingFor: null,
+      waitingFor: choice.cluster === null ? `no build cluster: ${choice.reason}` : null,
       failure: null,
     };
     if ((await deps.builds.create(build)) === 'exists') {
@@ -130,7 +139,13 @@ export function createSubmit(deps: SubmitDeps) {
       action: 'start',
       actor: requestedBy,
       reason: build.options.description,
-      details: { package: build.package, targets: build.targets.count },
+      details: { package: build.package, targets: build.targets.count, cluster: build.cluster, because: choice.reason },
+    });
+    await deps.fleetEvents.publish({
+      id: `${buildId}.started`,
+      type: 'Sqlfleet.Builds.Started',
+      subject: `builds/${buildId}`,
+      data: { buildId, name: build.name, requestedBy, targets: build.targets.count, package: scripts.package.sha256 },
     });
     return { build, created: true };
   };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { waitingForText } from './gates';
 import { failureCount } from './plan';
 import {
   type Build,
@@ -18,7 +19,9 @@ export const buildViewSchema = z
     name: z.string(),
     state: buildStateSchema,
     run: z.int().meta({ description: '1, and one more for every retry of failed targets.' }),
-    cluster: z.string(),
+    cluster: z.string().nullable().meta({ description: 'null: parked, because no cluster fits.' }),
+    clusterChoice: buildSchema.shape.clusterChoice,
+    clusterOverride: buildSchema.shape.clusterOverride,
     package: z.object({ name: z.string(), sha256: z.string(), packageHash: z.string(), scripts: z.int() }),
     targets: z.object({ count: z.int(), sha256: z.string() }),
     options: buildOptionsSchema,
@@ -32,6 +35,9 @@ export const buildViewSchema = z
     waiting: z.int().meta({ description: 'Targets not handed to the queue yet.' }),
     failures: z.int().meta({ description: 'Targets whose outcome counts as a failure.' }),
     control: buildSchema.shape.control,
+    approvals: z
+      .array(z.object({ tag: z.string(), approvalId: z.string(), expiresAt: z.string(), link: z.string() }))
+      .meta({ description: 'Approvals that hold targets back.' }),
     waitingFor: z.string().nullable().meta({ description: 'What a build that does not move waits for.' }),
     failure: buildSchema.shape.failure,
     links: z.object({ self: z.string(), outcomes: z.string(), logs: z.string() }),
@@ -48,6 +54,8 @@ export function buildView(build: Build, apiUrl: string): BuildView {
     state: build.state,
     run: build.run,
     cluster: build.cluster,
+    clusterChoice: build.clusterChoice,
+    clusterOverride: build.clusterOverride,
     package: {
       name: build.package.name,
       sha256: build.package.sha256,
@@ -66,7 +74,8 @@ export function buildView(build: Build, apiUrl: string): BuildView {
     waiting: Math.max(0, build.targets.count - ended - build.outstanding),
     failures: failureCount(build, build.counts),
     control: build.control,
-    waitingFor: build.waitingFor,
+    approvals: (build.approvals ?? []).map((each) => ({ ...each, link: `${apiUrl}/approvals/${each.approvalId}` })),
+    waitingFor: waitingForText(build),
     failure: build.failure,
     links: { self, outcomes: `${self}/outcomes`, logs: `${self}/logs` },
   };

@@ -9,7 +9,7 @@ import { withRetry } from '../platform/retry';
 import { type Package } from '../packages/model';
 import { type DatabaseBuildRequest, type DatabaseBuildResult } from './model';
 import { type Attempt, outcomeOfResult, outcomeWithoutRun } from './outcome';
-import { type Manifest, type Outcome, targetMessageSchema } from './schema';
+import { type Build, type Manifest, type Outcome, targetMessageSchema } from './schema';
 import { type BuildStore, type OutcomeStore } from './store';
 
 export interface WorkerDeps {
@@ -79,8 +79,7 @@ export function createTargetWorker(deps: WorkerDeps) {
     load: (key) => deps.builds.read(key.split(' ')[0] ?? ''),
   });
 
-  const stopReason = async (manifest: Manifest): Promise<string | null> => {
-    const { control, state } = await patiently(() => builds.get(`${manifest.buildId} ${manifest.run}`));
+  const stopReason = ({ control, state }: Build, manifest: Manifest): string | null => {
     if (control.cancelled !== null) return `cancelled by ${control.cancelled.actor}`;
     if (state === 'failed') return 'the build failed';
     return nowMs() > manifest.deadlineMs ? 'the build reached its deadline' : null;
@@ -133,7 +132,13 @@ export function createTargetWorker(deps: WorkerDeps) {
       tag: target.tag,
       attempt: attempt.attempt,
     };
-    const stopped = await stopReason(manifest);
+    const build = await patiently(() => builds.get(`${buildId} ${attempt.run}`));
+    if (message.data.dispatch < build.dispatch) {
+      // The build left this cluster, and the target was sent again to where it went.
+      deps.logger.info('a message of an earlier dispatch was dropped', { ...about, dispatch: message.data.dispatch });
+      return;
+    }
+    const stopped = stopReason(build, manifest);
     if (stopped === null) deps.events.publish(buildId, { type: 'targetStarted', ...about, at: isoNow(nowMs) });
     const outcome =
       stopped === null

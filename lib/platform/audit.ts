@@ -9,6 +9,10 @@ export interface AuditEntry {
   actor: string;
   reason: string;
   details?: Record<string, unknown>;
+  /** With an id of its own an entry is written once, however often it is recorded. */
+  id?: string;
+  /** When it happened; default: now. */
+  at?: string;
 }
 
 export const recordedSchema = z.object({
@@ -17,6 +21,7 @@ export const recordedSchema = z.object({
   action: z.string(),
   actor: z.string(),
   reason: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
 });
 type RecordedEntry = z.infer<typeof recordedSchema>;
 

@@ -12,8 +12,10 @@ import { createEndpointResolver } from '../sql/endpoints';
 import { parseTargets } from '../targets/parse';
 import { checkServers } from '../targets/servers';
 import { type TargetsReading } from '../targets/model';
+import { type Approvals } from './approvals';
 import { type AzureClients } from './clients';
 import { systemClock } from './clock';
+import { type ClusterDirectory } from './cluster-choice';
 import { AppError } from './errors';
 import { type PlatformParts } from './platform-parts';
 import { createProgressEvents } from './progress-events';
@@ -27,7 +29,10 @@ const cancelTimeoutMs = 5_000;
 const longestDeliveryMs = 225 * 60_000;
 
 /** Puts the builds capability together. */
-export function composeBuilds(parts: PlatformParts): { builds: BuildServices; closeBuilds: () => Promise<void> } {
+export function composeBuilds(
+  parts: PlatformParts,
+  { approvals, clusters }: { approvals: Approvals; clusters: ClusterDirectory },
+): { builds: BuildServices; closeBuilds: () => Promise<void> } {
   const { settings, clients, clock, random, logger } = parts;
   const events = createProgressEvents(clients.progressHub, logger);
   const builder: DatabaseBuilderDeps = {
@@ -48,7 +53,11 @@ export function composeBuilds(parts: PlatformParts): { builds: BuildServices; cl
       documents: { builds: parts.documents('builds'), outcomes: parts.documents('outcomes') },
       blobs: { uploads: parts.blobs('packages'), state: parts.blobs('builds'), logs: parts.blobs('logs') },
       queue: parts.queue,
+      clusters,
+      laneHolds: parts.documents('laneHolds'),
       events,
+      fleetEvents: parts.fleetEvents,
+      approvals,
       audit: parts.audit,
       clock,
       random,

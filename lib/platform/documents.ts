@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Container, ErrorResponse, ChangeFeedStartFrom, type JSONValue } from '@azure/cosmos';
 import { type z } from 'zod';
 import { type Clock } from './clock';
-import { AppError, isAppError } from './errors';
+import { AppError, badContinuation, isAppError } from './errors';
 import { withRetry, type RetryPolicy } from './retry';
 
 /** A document together with the version that a conditional write has to name. */
@@ -194,12 +194,6 @@ export function createDocumentStore(container: Container, deps: { clock: Clock; 
       return { items, continuation: response.continuationToken, more: items.length > 0 };
     },
   };
-}
-
-/** A page was asked for with a continuation that no page gave. */
-export function badContinuation(cause: unknown): AppError {
-  const message = 'The continuation is not one that a page of this list gave. Begin without one.';
-  return new AppError('request.continuation', message, { status: 400, cause });
 }
 
 function parse<T>(schema: z.ZodType<T>, item: unknown, container: string): T {

@@ -71,15 +71,22 @@ export function registerOrchestration(name: string, orchestration: Orchestration
 export function registerActivity(
   name: string,
   run: (input: unknown, context: InvocationContext) => FunctionResult<unknown>,
+  options: { usesOrchestrations?: boolean } = {},
 ): void {
-  df.app.activity(name, { handler: run });
+  df.app.activity(name, {
+    handler: run,
+    // An activity that starts orchestrations needs a client of its own.
+    ...(options.usesOrchestrations === true ? { extraInputs: [durableClientInput] } : {}),
+  });
 }
 
-/** Waits for `delayMs`, or less when somebody calls `wake`. */
-export function* waitOrWake(context: OrchestrationContext, delayMs: number): Generator<df.Task, void, unknown> {
+/** Waits for `delayMs`, or less when somebody calls `wake`; answers whether somebody did. */
+export function* waitOrWake(context: OrchestrationContext, delayMs: number): Generator<df.Task, boolean, unknown> {
   const timer = context.df.createTimer(new Date(context.df.currentUtcDateTime.getTime() + delayMs));
   yield context.df.Task.any([timer, context.df.waitForExternalEvent(wakeEvent)]);
-  if (!timer.isCompleted) timer.cancel();
+  if (timer.isCompleted) return false;
+  timer.cancel();
+  return true;
 }
 
 function unavailable(error: unknown): AppError {

@@ -46,6 +46,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** A page was asked for with a continuation that no page gave. */
+export function badContinuation(cause?: unknown): AppError {
+  const message = 'The continuation is not one that a page of this list gave. Begin without one.';
+  return new AppError('request.continuation', message, { status: 400, cause });
+}
+
 /** A problem found in some input: what is wrong, and where. Inputs report all of their problems at once. */
 export interface InputProblem {
   /** Stable dotted code, for example `package.entry.traversal`. */

@@ -1,6 +1,8 @@
 import { type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
 import { z } from 'zod';
-import { AppError, isAppError, type InputProblem, messageOf } from './errors';
+import { AppError, badContinuation, isAppError, messageOf } from './errors';
+import { sha256 } from './hash';
+import { checkInput } from './schema-problems';
 
 /** One HTTP operation: what is registered with the host, and what the OpenAPI document says of it. */
 export interface Route {
@@ -95,17 +97,11 @@ function problemResponse(error: unknown): HttpResponseInit {
 
 /** @throws AppError `request.invalid` (400) with every problem of the value, each with its path below `place`. */
 export function parsed<T>(schema: z.ZodType<T>, value: unknown, place: string): T {
-  const result = schema.safeParse(value);
+  const result = checkInput(schema, value, 'request.invalid', place);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }): InputProblem => ({
-    code: 'request.invalid',
-    message,
-    entry: [place, ...path].join('.'),
-    line: null,
-  }));
-  throw new AppError('request.invalid', `The ${place} of the request is not usable.`, {
+  throw new AppError('request.invalid', `The ${place} of the request is not usable; see problems.`, {
     status: 400,
-    details: { problems },
+    details: { problems: result.problems },
   });
 }
 
@@ -156,11 +152,43 @@ export const continuationCodec = {
     token === undefined ? null : Buffer.from(token, 'base64url').toString(),
 };
 
+const continuationMark = 8;
+
+/**
+ * The codec for one list and one filter. With a continuation of another, the store would skip what this caller never saw
+ * and call it the end; so such a one is refused.
+ *
+ * @param list everything that decides what is listed and in which order, page size excepted
+ */
+export function continuationsOf(list: unknown): typeof continuationCodec {
+  const mark = sha256(JSON.stringify(list)).slice(0, continuationMark);
+  return {
+    encode: (token) => continuationCodec.encode(token === null ? null : `${mark}${token}`),
+    decode(token) {
+      const decoded = continuationCodec.decode(token);
+      if (decoded === null) return null;
+      if (!decoded.startsWith(mark)) throw badContinuation();
+      return decoded.slice(continuationMark);
+    },
+  };
+}
+
 /**
  * Who is signed in, as the platform's authentication tells. The header is believed only where that is switched on and
  * strips copies that clients send; elsewhere anybody could claim to be anybody.
  */
 export function signedInActor(request: HttpRequest, environment: Record<string, string | undefined>): string | null {
-  if (environment.WEBSITE_AUTH_ENABLED?.toLowerCase() !== 'true') return null;
+  if (!isSignInOn(environment)) return null;
   return request.headers.get('x-ms-client-principal-name');
+}
+
+/** Whether the platform signs callers in, so that its word, and nobody else's, says who they are. */
+export function isSignInOn(environment: Record<string, string | undefined>): boolean {
+  return environment.WEBSITE_AUTH_ENABLED?.toLowerCase() === 'true';
+}
+
+/** The versions that a conditional header names; null: the header is absent. A weak mark is taken for the strong one. */
+export function entityTags(request: HttpRequest, header: 'if-match' | 'if-none-match'): string[] | null {
+  const text = request.headers.get(header);
+  return text === null ? null : text.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
 }

@@ -1,6 +1,7 @@
 import { type JSONValue } from '@azure/cosmos';
 import { z } from 'zod';
-import { badContinuation, type DocumentPage, type DocumentStore } from './documents';
+import { type DocumentPage, type DocumentStore } from './documents';
+import { badContinuation } from './errors';
 
 export interface NewestFirst {
   /** Joined by AND; values only through parameters. */

@@ -10,6 +10,7 @@ import { createLeases, type Leases } from './leases';
 import { type Logger, processLogger } from './logger';
 import { type BuildQueue, createBuildQueue } from './messages';
 import { type Settings } from './settings';
+import { createSubscriptions, type Subscriptions } from './subscriptions';
 
 /** What every capability is put together from. */
 export interface PlatformParts {
@@ -22,6 +23,7 @@ export interface PlatformParts {
   documents(container: string): DocumentStore;
   blobs(container: string): BlobStore;
   queue: BuildQueue;
+  subscriptions: Subscriptions;
   audit: Audit;
   leases: Leases;
   fleetEvents: FleetEvents;
@@ -48,6 +50,7 @@ export function createPlatformParts(settings: Settings): PlatformParts {
     documents,
     blobs: (name) => createBlobStore(clients.blobs.getContainerClient(name)),
     queue,
+    subscriptions: createSubscriptions(clients.serviceBusAdministration, topicName),
     audit: createAudit(documents('audit'), { clock, newId: randomUUID }),
     leases: createLeases(documents('leases'), { clock }),
     fleetEvents: unpublishedEvents,

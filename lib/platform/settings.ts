@@ -5,14 +5,17 @@ const prefix = 'SQLFLEET_';
 
 const milliseconds = z.coerce.number().int().positive();
 
-/** `name=host,port` pairs separated by `;`: where a server is really reached (private endpoint, tunnel, embedded cloud). */
+/**
+ * `name=host,port` pairs separated by `;`: where a server is really reached (private endpoint, tunnel, embedded cloud).
+ * `*.suffix` stands for all servers below a domain and `*` for all, as behind a gateway.
+ */
 const endpointMap = z
   .string()
   .default('')
   .transform((text, context) => {
     const endpoints = new Map<string, { host: string; port: number }>();
     for (const pair of text.split(';').filter((part) => part.trim() !== '')) {
-      const match = /^\s*([^=\s]+)=([^,\s]+),(\d{1,5})\s*$/.exec(pair);
+      const match = /^\s*(\*|\*?[^=*\s]+)=([^,\s]+),(\d{1,5})\s*$/.exec(pair);
       const [, name, host, port] = match ?? [];
       if (name === undefined || host === undefined || port === undefined) {
         context.addIssue({ code: 'custom', message: `"${pair}" is not name=host,port` });
@@ -30,6 +33,14 @@ const list = z.string().transform((text) =>
     .filter((part) => part !== ''),
 );
 
+const capacityNeeds = [
+  'SQLFLEET_CAPACITY_RESOURCE_GROUP',
+  'SQLFLEET_CAPACITY_ENVIRONMENT',
+  'SQLFLEET_CAPACITY_TENANT',
+  'SQLFLEET_CAPACITY_ADMIN_GROUP',
+  'SQLFLEET_CAPACITY_ADMIN_GROUP_ID',
+] as const;
+
 /**
  * The app's own settings, one environment variable each. Connections follow the Functions convention, so that the
  * triggers and the clients read the same one: either a connection string, or the name with `__fullyQualifiedNamespace`
@@ -43,6 +54,11 @@ export const settingsSchema = z
     SQLFLEET_EVENT_HUBS__fullyQualifiedNamespace: z.string().optional(),
     SQLFLEET_BLOBS: z.string().optional(),
     SQLFLEET_BLOBS__serviceUri: z.url().optional(),
+    // Of a user-assigned identity; the Functions host reads them for its triggers, and the clients take AZURE_CLIENT_ID.
+    SQLFLEET_SERVICE_BUS__credential: z.string().optional(),
+    SQLFLEET_SERVICE_BUS__clientId: z.string().optional(),
+    SQLFLEET_EVENT_HUBS__credential: z.string().optional(),
+    SQLFLEET_EVENT_HUBS__clientId: z.string().optional(),
     SQLFLEET_COSMOS_ENDPOINT: z.url(),
     SQLFLEET_COSMOS_KEY: z.string().optional(),
     SQLFLEET_COSMOS_DATABASE: z.string().default('sqlfleet'),
@@ -56,6 +72,33 @@ export const settingsSchema = z
     SQLFLEET_MONITOR_INTERVAL_MS: milliseconds.default(2_000),
     /** No new outcome for this long, with targets outstanding: the build says what it waits for and looks for lost ones. */
     SQLFLEET_STUCK_AFTER_MS: milliseconds.default(120_000),
+    /** Azure Resource Manager; absent: the public cloud. */
+    SQLFLEET_ARM_ENDPOINT: z.url().optional(),
+    // Capacity. Without a subscription there is none; with one, everything that a server is created with is needed.
+    SQLFLEET_CAPACITY_SUBSCRIPTION: z.guid().optional(),
+    SQLFLEET_CAPACITY_RESOURCE_GROUP: z.string().optional(),
+    SQLFLEET_CAPACITY_REGIONS: list.transform((names) => names.map((name) => name.replaceAll(' ', ''))).default([]),
+    /** A short name that is part of every server name: `prod`. */
+    SQLFLEET_CAPACITY_ENVIRONMENT: z
+      .string()
+      .regex(/^[a-z0-9]{1,20}$/, 'up to 20 lower-case letters and digits')
+      .optional(),
+    SQLFLEET_CAPACITY_TENANT: z.guid().optional(),
+    SQLFLEET_CAPACITY_ADMIN_GROUP: z.string().optional(),
+    SQLFLEET_CAPACITY_ADMIN_GROUP_ID: z.guid().optional(),
+    /** Resource id of the Log Analytics workspace that audit records go to; absent: an Azure Policy sees to it. */
+    SQLFLEET_CAPACITY_LOG_ANALYTICS: z.string().optional(),
+    /** JSON with whatever differs from the defaults in `lib/capacity/policy.ts`. */
+    SQLFLEET_CAPACITY_POLICY: z.string().default('{}'),
+    SQLFLEET_CAPACITY_POLL_MS: milliseconds.default(15_000),
+    /** NCRONTAB; read where the timers are registered. */
+    SQLFLEET_CAPACITY_SCHEDULE: z.string().optional(),
+    SQLFLEET_BALANCING_SCHEDULE: z.string().optional(),
+    // Build clusters.
+    /** Who may change the registry of clusters: names as the platform signs them in, or as callers give them. */
+    SQLFLEET_CLUSTER_ADMINS: list.default([]),
+    /** Where instances share their picture of the clusters; without it each follows the documents. */
+    REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   })
   .superRefine((settings, context) => {
     const eitherOf = (a: keyof typeof settings, b: keyof typeof settings): void => {
@@ -70,6 +113,15 @@ export const settingsSchema = z
     eitherOf('SQLFLEET_SERVICE_BUS', 'SQLFLEET_SERVICE_BUS__fullyQualifiedNamespace');
     eitherOf('SQLFLEET_EVENT_HUBS', 'SQLFLEET_EVENT_HUBS__fullyQualifiedNamespace');
     eitherOf('SQLFLEET_BLOBS', 'SQLFLEET_BLOBS__serviceUri');
+    if (settings.SQLFLEET_CAPACITY_SUBSCRIPTION !== undefined) {
+      for (const name of capacityNeeds.filter((each) => settings[each] === undefined)) {
+        context.addIssue({ code: 'custom', path: [name], message: 'needed with SQLFLEET_CAPACITY_SUBSCRIPTION' });
+      }
+      if (settings.SQLFLEET_CAPACITY_REGIONS.length === 0) {
+        const message = 'name at least one region, with SQLFLEET_CAPACITY_SUBSCRIPTION';
+        context.addIssue({ code: 'custom', path: ['SQLFLEET_CAPACITY_REGIONS'], message });
+      }
+    }
     if (settings.SQLFLEET_SQL_AUTHENTICATION === 'password') {
       for (const name of ['SQLFLEET_SQL_USER', 'SQLFLEET_SQL_PASSWORD_SECRET', 'SQLFLEET_KEY_VAULT_URL'] as const) {
         if (settings[name] === undefined) {
@@ -93,7 +145,8 @@ export type Settings = z.infer<typeof settingsSchema>;
 export function readSettings(environment: Record<string, string | undefined>): Settings {
   const own = Object.fromEntries(
     Object.entries(environment).filter(
-      ([name, value]) => name.startsWith(prefix) && value !== undefined && value !== '',
+      ([name, value]) =>
+        (name.startsWith(prefix) || name in settingsSchema.shape) && value !== undefined && value !== '',
     ),
   );
   const problems = Object.keys(own)

@@ -1,50 +1,119 @@
+import { join } from 'node:path';
+import { z } from 'zod';
 import { systemClock, type Clock } from '../../lib/platform/clock';
 import { type VerifyToken } from '../identity/tokens';
 import { type FaultHooks } from '../network/faults';
 import { jsonResponse, startHttpService } from '../network/http-service';
 import { ServiceError } from '../network/service-error';
-import { createAsyncOperations } from './async-operations';
+import { assessmentRoutes } from './assessments';
+import { createActivity, type ActivityEntry } from './activity';
+import { createLists } from './answers';
+import { type ArmControl, createArmControl } from './control';
+import { databaseRoutes } from './databases';
+import { type ArmFaults, createArmFaults } from './faults';
+import { genericRoutes, reopenVaults } from './generic';
+import { insightRoutes } from './insights';
+import { createOperations, type OperationTimes } from './operations';
 import { createArmRouter } from './router';
-import { sqlRoutes, type ArmFleet, type ArmScope } from './sql-resources';
+import { serverSettingRoutes } from './server-settings';
+import { serverRoutes } from './servers';
+import { openArmState } from './state';
+import { createThrottle } from './throttle';
+import { usageRoutes } from './usages';
+import {
+  type ArmFleet,
+  type ArmScope,
+  type ArmVaults,
+  type ArmWorkspaces,
+  type ArmWorld,
+  factsOf,
+  groupId,
+  groupType,
+  newServer,
+  noFacts,
+  serverNamed,
+  setFacts,
+} from './world';
 
 export interface ArmOptions {
   /** 0 picks a free port. */
   port: number;
+  /** Where resources and operations are kept; null or left out keeps them in memory only. */
+  stateFolder?: string | null;
   /** Required in practice: the SDKs send tokens only inside TLS. */
   tls?: { key: string; cert: string };
   clock?: Clock;
   /** Accepts or refuses Entra tokens. Default: refuses all. */
   verifyToken?: VerifyToken;
-  fleet: ArmFleet;
+  /** Left out: servers and databases are resources of ARM and nothing else. */
+  fleet?: ArmFleet;
+  vaults?: ArmVaults;
+  workspaces?: ArmWorkspaces;
   scope?: Partial<ArmScope>;
-  /** How long creating or deleting takes at least. */
-  operationMs?: number;
+  operationTimes?: Partial<OperationTimes>;
+  /** Told of each change that came through ARM. */
+  onActivity?: (entry: ActivityEntry) => void;
 }
 
 export interface Arm extends ArmScope {
   /** For the `endpoint` option of the management SDKs. */
   endpoint: string;
   port: number;
+  /** Of the HTTP endpoint. */
   faults: FaultHooks;
+  /** That only a resource manager is capable of. */
+  armFaults: ArmFaults;
+  /** What happens behind the back of whoever uses ARM. */
+  control: ArmControl;
   /** Requests by operation since the start, refused ones too. */
   counters(): Record<string, number>;
+  resetCounters(): void;
   stop(): Promise<void>;
 }
 
 const defaultScope: ArmScope = {
   subscriptionId: '00000000-0000-0000-0000-000000000001',
+  tenantId: '00000000-0000-0000-0000-00000000000a',
   resourceGroup: 'sqlfleet',
-  location: 'westeurope',
+  locations: ['westeurope', 'northeurope', 'swedencentral'],
   serverQuota: 250,
+  vCoreQuota: 2_000,
+  databasesPerServer: 5_000,
+  nameBusyMs: 15 * 60_000,
+  serverSuffix: '.database.windows.net',
 };
 const audiences = ['https://management.azure.com', 'https://management.core.windows.net'];
+const defaultPageSize = 100;
 
-/** Starts an Azure Resource Manager that shows the embedded fleet to `@azure/arm-sql`. */
+/** Starts an Azure Resource Manager for the management SDKs, over the embedded fleet. */
 export async function startArm(options: ArmOptions): Promise<Arm> {
-  const { port, tls, clock = systemClock, verifyToken = () => null, fleet, operationMs = 0 } = options;
+  const { port, tls, clock = systemClock, verifyToken = () => null, fleet = null } = options;
+  const { vaults = null, workspaces = null } = options;
   const scope: ArmScope = { ...defaultScope, ...options.scope };
-  const operations = createAsyncOperations({ clock, durationMs: operationMs, location: scope.location });
-  const router = createArmRouter([operations.route, ...sqlRoutes({ fleet, scope, operations })]);
+  const stateFolder = options.stateFolder ?? null;
+  const state = openArmState(stateFolder === null ? null : join(stateFolder, 'resources.jsonl'));
+  const faults = createArmFaults();
+  const activity = createActivity({ clock, onEntry: options.onActivity ?? (() => undefined) });
+  const operations = createOperations({
+    ...{ state, clock, faults, subscriptionId: scope.subscriptionId },
+    defaultTimes: { durationMs: 0, retryAfterSeconds: 0, ...options.operationTimes },
+    onEnd: ({ action, resource, succeeded }) => activity.add(operationNameOf(action, resource), resource, succeeded),
+  });
+  const lists = createLists({ faults, pageSize: () => state.note('pageSize', z.number()) ?? defaultPageSize });
+  const world: ArmWorld = { state, operations, lists, activity, clock, scope, fleet, vaults, workspaces };
+  await adoptFleet(world);
+  const throttle = createThrottle({ state, clock });
+
+  const router = createArmRouter([
+    ...operations.routes,
+    ...serverRoutes(world),
+    ...databaseRoutes(world),
+    ...serverSettingRoutes(world),
+    ...usageRoutes(world),
+    ...assessmentRoutes(world),
+    ...insightRoutes(world),
+    ...genericRoutes(world),
+  ]);
   let counters: Record<string, number> = {};
 
   const service = await startHttpService({
@@ -54,7 +123,7 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
     operationOf: (request) => router.nameOf(request),
     handle: (request) => {
       const name = router.nameOf(request);
-      counters = { ...counters, [name]: (counters[name] ?? 0) + 1 };
+      counters[name] = (counters[name] ?? 0) + 1;
       const token = request.headers['authorization']?.replace(/^Bearer /, '') ?? '';
       const accepted = [request.origin, ...audiences].some((audience) => verifyToken(token, audience) !== null);
       if (!request.secure || !accepted) {
@@ -64,16 +133,58 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
           'A token for Azure Resource Manager is needed, over https.',
         );
       }
+      throttle.pass(request.method);
       return router.handle(request);
     },
     fail: ({ status, code, message, headers }) => jsonResponse(status, { error: { code, message } }, headers),
   });
+  await reopenVaults(world);
+  operations.resume();
   return {
     ...scope,
     endpoint: `https://localhost:${service.port}`,
     port: service.port,
     faults: service.faults,
+    armFaults: faults,
+    control: createArmControl(world),
     counters: () => ({ ...counters }),
-    stop: () => service.close(),
+    resetCounters: () => {
+      counters = {};
+    },
+    async stop() {
+      operations.stop();
+      await service.close();
+      state.close();
+    },
   };
+}
+
+/** What runs already is shown, whether ARM created it or not. */
+async function adoptFleet(world: ArmWorld): Promise<void> {
+  const { state, scope, fleet } = world;
+  const id = groupId(world, scope.resourceGroup);
+  const location = scope.locations[0] ?? '';
+  if (state.get(id) === undefined) {
+    state.put({
+      id,
+      name: scope.resourceGroup,
+      type: groupType,
+      location,
+      properties: { provisioningState: 'Succeeded' },
+    });
+  }
+  for (const name of (await fleet?.listServers()) ?? []) {
+    if (serverNamed(world, name) !== undefined) continue;
+    setFacts(world, name, { ...factsOf(world, name), ...noFacts, backed: true });
+    const administrators = { login: 'Sqlfleet administrators', sid: scope.tenantId, azureADOnlyAuthentication: true };
+    state.put(newServer(world, { group: scope.resourceGroup, location, name, properties: { administrators } }));
+  }
+}
+
+/** `createServer` on a server is `Microsoft.Sql/servers/write`, in the words of the activity log. */
+function operationNameOf(action: string, resource: string): string {
+  const [, afterProviders = ''] = resource.split(/\/providers\//i);
+  const [namespace = '', ...segments] = afterProviders.split('/');
+  const type = segments.filter((_, at) => at % 2 === 0).join('/');
+  return `${namespace}/${type}/${action.startsWith('delete') ? 'delete' : 'write'}`;
 }

@@ -69,5 +69,6 @@ export async function ensureCertificates(
 function covers(pem: string, hostNames: readonly string[], now: Date): boolean {
   const certificate = new X509Certificate(pem);
   const valid = new Date(certificate.validFrom) <= now && now < new Date(certificate.validTo);
-  return valid && hostNames.every((name) => certificate.checkHost(name) !== undefined);
+  // A name with a wildcard is covered when any name below it is.
+  return valid && hostNames.every((name) => certificate.checkHost(name.replace('*', 'any')) !== undefined);
 }

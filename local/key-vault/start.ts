@@ -32,6 +32,8 @@ export interface KeyVaultOptions {
   clock?: Clock;
   /** Accepts or refuses Entra tokens. Default: refuses all. */
   verifyToken?: VerifyToken;
+  /** Whether a principal, by its object id, may use the vault. Left out: everybody with a token. */
+  allows?: (objectId: string) => boolean;
 }
 
 export interface KeyVault {
@@ -55,7 +57,7 @@ const newSecretSchema = versionPropertiesSchema.extend({ value: z.string() });
 
 /** Starts a Key Vault that `@azure/keyvault-secrets` can work with: secrets only. */
 export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVault> {
-  const { port, stateFolder, tls, clock = systemClock, verifyToken = () => null } = options;
+  const { port, stateFolder, tls, clock = systemClock, verifyToken = () => null, allows = () => true } = options;
   const store = openSecretStore({
     journalFile: stateFolder === null ? null : join(stateFolder, 'secrets.jsonl'),
     nowSeconds: () => Math.floor(clock.nowMs() / 1000),
@@ -70,10 +72,15 @@ export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVault>
     handle: (request) => {
       requests += 1;
       const token = request.headers['authorization']?.replace(/^Bearer /, '') ?? '';
-      if (!request.secure || verifyToken(token, audience) === null) {
+      const principal = request.secure ? verifyToken(token, audience) : null;
+      if (principal === null) {
         throw new ServiceError(401, 'Unauthorized', 'A token for Key Vault is needed, over https.', {
           'www-authenticate': challenge,
         });
+      }
+      if (!allows(principal.objectId)) {
+        const message = `The user, group or application '${principal.objectId}' does not have secrets permission on this key vault.`;
+        throw new ServiceError(403, 'Forbidden', message);
       }
       return respond(store, request);
     },

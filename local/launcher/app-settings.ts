@@ -8,6 +8,8 @@ export interface AppSettingsInput {
   keyVaultUrl: string;
   identity: { endpoint: string; header: string };
   sqlServers: readonly { server: string; host: string; port: number }[];
+  /** Where all servers below a domain are reached: those that are created later. */
+  sqlGateway: { suffix: string; host: string; port: number };
 }
 
 export function appSettings(input: AppSettingsInput): Record<string, string> {
@@ -23,8 +25,11 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
     SQLFLEET_COSMOS_KEY: input.cosmos.key,
     SQLFLEET_KEY_VAULT_URL: input.keyVaultUrl,
     SQLFLEET_SQL_AUTHENTICATION: 'entra',
-    SQLFLEET_SQL_ALLOWED_SERVERS: ['localhost', '127.0.0.1', ...input.sqlServers.map(({ server }) => server)].join(','),
-    SQLFLEET_SQL_ENDPOINTS: input.sqlServers.map(({ server, host, port }) => `${server}=${host},${port}`).join(';'),
+    SQLFLEET_SQL_ALLOWED_SERVERS: ['localhost', '127.0.0.1', input.sqlGateway.suffix].join(','),
+    SQLFLEET_SQL_ENDPOINTS: [
+      ...input.sqlServers.map(({ server, host, port }) => `${server}=${host},${port}`),
+      `*${input.sqlGateway.suffix}=${input.sqlGateway.host},${input.sqlGateway.port}`,
+    ].join(';'),
     SQLFLEET_MONITOR_INTERVAL_MS: '1000',
   };
 }

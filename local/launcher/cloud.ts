@@ -14,13 +14,16 @@ import { loadApp } from '../host/app/load-app';
 import { createFunctionsHost } from '../host/functions-host';
 import { startIdentity } from '../identity/start';
 import { startKeyVault } from '../key-vault/start';
+import { createVaults } from '../key-vault/vaults';
 import { startArm } from '../arm/start';
 import { type FaultHooks, httpFaultSchema } from '../network/faults';
+import { onRememberedPort } from '../network/remembered-port';
 import { startPostgres } from '../postgres/postgres';
 import { createSqlEngine } from '../sql/engine';
 import { sqlFaultSchema } from '../sql/faults';
 import { startSqlServers } from '../sql/servers';
 import { appSettings } from './app-settings';
+import { armPart } from './arm-part';
 import { startControl } from './control';
 import { writeEndpoints, type Endpoints } from './endpoints';
 import { createFleet } from './fleet';
@@ -28,7 +31,8 @@ import { brokerTopology, createContainers } from './infrastructure';
 import { type LaunchOptions } from './options';
 import { createHostLog } from './host-log';
 import { ensureSecrets } from './secrets';
-import { sqlServerNames } from './server-names';
+import { coalesced } from './coalesced';
+import { certificateNames, serverSuffix, sqlServerNames } from './server-names';
 
 export interface Cloud {
   endpoints: Endpoints;
@@ -88,7 +92,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   const port = (chosen: number): number => (options['free-ports'] ? 0 : chosen);
   const secrets = ensureSecrets(state);
   const serverNames = sqlServerNames(options.servers);
-  const certificates = await ensureCertificates(join(state, 'certificates'), ['localhost', ...serverNames], new Date());
+  const certificates = await ensureCertificates(
+    join(state, 'certificates'),
+    certificateNames(options.servers),
+    new Date(),
+  );
   const tls = { key: certificates.key, cert: certificates.cert };
 
   const identity = await started(
@@ -97,14 +105,17 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   );
   const { verifyToken } = identity;
 
+  /** Once the endpoints are known: tells of servers and databases that came later. */
+  let refreshEndpoints = (): void => undefined;
   const startSql = async () => {
     const postgres = await started(startPostgres({ stateDirectory: join(state, 'postgres') }), (part) => part.stop());
     const engine = await started(createSqlEngine({ postgres: postgres.connection, clock }), (part) => part.close());
-    const fleet = await createFleet(engine, serverNames, options.databases);
+    const fleet = await createFleet(engine, serverNames, options.databases, () => refreshEndpoints());
     const servers = await started(
       startSqlServers({
         engine,
         servers: serverNames.map((name, index) => ({ name, port: port(options['sql-port'] + index) })),
+        gateway: { port: port(options['sql-gateway-port']), servers: () => fleet.hostNames() },
         logins: [{ user: sqlUser, password: secrets.sqlPassword }],
         certificates: tls,
         verifyToken: async (token) => verifyToken(token, 'https://database.windows.net')?.objectId ?? null,
@@ -140,8 +151,19 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       (part) => part.stop(),
     ),
   ]);
-  const arm = await started(startArm({ port: port(options['arm-port']), tls, verifyToken, fleet }), (part) =>
-    part.stop(),
+  const vaults = createVaults({ stateFolder: join(state, 'vaults'), tls, verifyToken });
+  await started(Promise.resolve(vaults), (part) => part.stop());
+  const startArmOn = (armPort: number) =>
+    startArm({
+      port: armPort,
+      stateFolder: join(state, 'arm'),
+      ...{ tls, verifyToken, fleet, vaults },
+      scope: { tenantId: identity.tenantId, serverSuffix },
+    });
+  // Its clients keep the addresses of operations.
+  const arm = await started(
+    options['free-ports'] ? onRememberedPort(join(state, 'arm', 'port'), startArmOn) : startArmOn(options['arm-port']),
+    (part) => part.stop(),
   );
   await createContainers({ cosmos: documents, blobConnectionString: blobs.connectionString });
 
@@ -160,6 +182,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     keyVaultUrl: keyVault.url,
     identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
     sqlServers,
+    sqlGateway: { suffix: serverSuffix, host: '127.0.0.1', port: servers.gatewayPort },
   });
   Object.assign(process.env, settings);
 
@@ -224,25 +247,30 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         counters: () => blobs.counters(),
         resetCounters: () => blobs.resetCounters(),
       },
+      arm: armPart(arm),
       durable: { counters: () => durable.allCounters() },
     }),
     (part) => part.stop(),
   );
 
+  const sqlEndpoints = async (): Promise<Endpoints['sql']> =>
+    Promise.all(
+      fleet.hostNames().map(async (server) => ({
+        ...(sqlServers.find((each) => each.server === server) ?? {
+          ...{ server, host: '127.0.0.1', port: servers.gatewayPort },
+        }),
+        user: sqlUser,
+        password: secrets.sqlPassword,
+        databases: [...(await fleet.listDatabases(server.slice(0, -serverSuffix.length)))],
+      })),
+    );
   const endpoints: Endpoints = {
     http: {
       baseUrl: `http://localhost:${boundPort}`,
       functionKey: secrets.functionKey,
       masterKey: secrets.masterKey,
     },
-    sql: await Promise.all(
-      sqlServers.map(async (server) => ({
-        ...server,
-        user: sqlUser,
-        password: secrets.sqlPassword,
-        databases: await fleet.listDatabases(server.server),
-      })),
-    ),
+    sql: await sqlEndpoints(),
     serviceBus: { connectionString: broker.serviceBusConnectionString },
     eventHubs: { connectionString: broker.eventHubsConnectionString },
     cosmos: { endpoint: documents.endpoint, key: documents.key },
@@ -254,6 +282,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     caFile: certificates.caFile,
   };
   writeEndpoints(state, endpoints);
+  refreshEndpoints = coalesced(async () => writeEndpoints(state, { ...endpoints, sql: await sqlEndpoints() }));
   return endpoints;
 }
 

@@ -10,8 +10,8 @@ export interface ControlledPart {
   setFaults?: (faults: unknown[]) => void;
   /** Faults that have not struck as often as they may. */
   waitingFaults?: () => unknown[];
-  /** Mishaps that happen at once, by name. */
-  actions?: Record<string, () => void | Promise<void>>;
+  /** Mishaps that happen at once, by name; each is given the body of the request as JSON, and what it returns is answered. */
+  actions?: Record<string, (input: unknown) => unknown>;
   counters?: () => unknown;
   resetCounters?: () => void;
 }
@@ -47,8 +47,8 @@ export async function startControl(parts: Record<string, ControlledPart>): Promi
     if (place === 'GET faults' && part?.waitingFaults !== undefined) return part.waitingFaults();
     const act = part?.actions?.[action];
     if (place === 'POST actions' && act !== undefined) {
-      await act();
-      return {};
+      const body = await text(request);
+      return (await act(body === '' ? {} : JSON.parse(body))) ?? {};
     }
     throw new Error(`there is no ${request.method} ${request.url}; the parts are ${Object.keys(parts).join(', ')}`);
   };

@@ -12,6 +12,8 @@ const containersSchema = z.array(
     compositeIndexes: z
       .array(z.array(z.object({ path: z.string(), order: z.enum(['ascending', 'descending']) })))
       .default([]),
+    /** For documents that do not say themselves when they end; -1: those do not end. */
+    defaultTtlSeconds: z.int().default(-1),
   }),
 );
 
@@ -56,10 +58,11 @@ export async function createContainers(services: {
   const cosmos = new CosmosClient(services.cosmos);
   try {
     const { database } = await cosmos.databases.createIfNotExists({ id: topology.cosmos.database });
-    for (const { name, partitionKey, compositeIndexes } of containersSchema.parse(topology.cosmos.containers)) {
+    for (const { name, partitionKey, compositeIndexes, defaultTtlSeconds } of containersSchema.parse(topology.cosmos.containers)) {
       await database.containers.createIfNotExists({
         id: name,
         partitionKey: { paths: [partitionKey] },
+        defaultTtl: defaultTtlSeconds,
         indexingPolicy: {
           automatic: true,
           indexingMode: 'consistent',

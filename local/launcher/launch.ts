@@ -5,7 +5,7 @@ import { ensureCertificates } from '../certificates/certificates';
 import { type Endpoints } from './endpoints';
 import { type LaunchOptions } from './options';
 import { cloudMessageSchema } from './process-messages';
-import { sqlServerNames } from './server-names';
+import { certificateNames } from './server-names';
 
 export interface LaunchedCloud {
   endpoints: Endpoints;
@@ -33,7 +33,7 @@ export async function launchCloud(
   const state = resolve(options.state);
   if (options.fresh) rmSync(state, { recursive: true, force: true });
   mkdirSync(state, { recursive: true });
-  const hostNames = ['localhost', ...sqlServerNames(options.servers)];
+  const hostNames = certificateNames(options.servers);
   const { caFile } = await ensureCertificates(join(state, 'certificates'), hostNames, new Date());
 
   const child = fork(entry, [JSON.stringify({ ...options, state, fresh: false })], {

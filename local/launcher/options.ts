@@ -18,6 +18,8 @@ export const launchOptionsSchema = z.strictObject({
   'identity-port': port.default(8445),
   /** Of the first logical server; the others follow. */
   'sql-port': port.default(14_330),
+  /** All logical servers at one port, as in Azure; those that are created later only there. */
+  'sql-gateway-port': port.default(14_329),
   /** All ports free ones, whatever is said above. */
   'free-ports': z.boolean().default(false),
   servers: z.coerce.number().int().min(1).max(20).default(2),
@@ -37,6 +39,7 @@ Starts the embedded cloud and the app on it, until Ctrl-C.
   --free-ports            pick free ports for everything
   --http-port N           the app's HTTP API (default 7071)
   --sql-port N            the first SQL server; the others follow (default 14330)
+  --sql-gateway-port N    all SQL servers, created ones too, at one port (default 14329)
   --messaging-port N      Service Bus and Event Hubs (default 5672)
   --cosmos-port N         Cosmos DB (default 8081)
   --blob-port N           Blob Storage (default 10000)

@@ -157,6 +157,16 @@ export async function createSqlEngine(deps: SqlEngineDeps): Promise<SqlEngine> {
   return {
     login,
     createServer: async (server) => void (await createServer(server)),
+    dropServer: async (name) => {
+      const server = servers.get(name.toLowerCase());
+      if (server === undefined) return;
+      servers.delete(name.toLowerCase());
+      const owned = new Set(server.databases.values());
+      for (const [session, database] of sessions) if (owned.has(database)) await session.close();
+      // Idle backends of the pool are still connected to it.
+      await admin((backend) => backend.query(`DROP DATABASE ${server.pgDatabase} WITH (FORCE)`));
+    },
+    listServers: () => Array.from(servers.values(), ({ name }) => name),
     createDatabase: async (name, database) => {
       const server = serverNamed(name);
       await admin((backend) => backend.query(`SELECT catalog.create_database(${quote(database)})`), server.pgDatabase);

@@ -5,7 +5,7 @@ import { messageOf } from '../../lib/platform/errors';
 import { createSqlFaults, type SqlFaults } from './faults';
 import { type SqlEngine } from './session';
 import { loginMessage, serveConnection } from './wire/connection';
-import { type Authentication, type ConnectionHost } from './wire/host';
+import { type Authentication, type ConnectionHost, type RouteRequest } from './wire/host';
 import { defaultLimits, type WireLimits } from './wire/limits';
 import { type Login } from './wire/login';
 import { createSecureContexts } from './wire/tls';
@@ -26,6 +26,8 @@ export interface SqlServersOptions {
   engine: SqlEngine;
   /** Logical servers by name, without any domain; port 0 picks a free one. The engine must have been given them before. */
   servers: readonly { name: string; port: number }[];
+  /** As in Azure, one port for all logical servers; `servers` tells which there are when somebody logs in. */
+  gateway?: { port: number; servers: () => readonly string[] };
   /** The same on all servers. */
   logins: readonly SqlLogin[];
   certificates: { key: string; cert: string };
@@ -54,6 +56,8 @@ export interface SqlCounters {
 
 export interface SqlServers {
   servers: readonly { name: string; port: number }[];
+  /** 0: there is none. */
+  gatewayPort: number;
   faults: SqlFaults;
   counters(): SqlCounters[];
   resetCounters(): void;
@@ -83,25 +87,26 @@ export async function startSqlServers(options: SqlServersOptions): Promise<SqlSe
   const onDefect =
     options.onDefect ?? ((error) => console.error('SQL stand-in:', error instanceof Error ? error.stack : error));
 
+  const hostOf = (server: string): ConnectionHost => ({
+    ...{ server, engine, contexts, limits, faults, clock, onDefect },
+    authenticate: (login, token) => authenticate(server, login, token, options),
+    tokenAuthority: options.tokenAuthority ?? publicTokenAuthority,
+    count: (database, what) => counters.count(server, database, what),
+  });
   const listening: Listening[] = [];
+  let gateway: Listening | null = null;
   const close = async (): Promise<void> => {
-    await Promise.all(listening.map((server) => server.close()));
+    await Promise.all([...listening, ...(gateway === null ? [] : [gateway])].map((server) => server.close()));
   };
   try {
-    for (const { name, port } of options.servers) {
-      const host: ConnectionHost = {
-        server: name,
-        engine,
-        contexts,
-        limits,
-        faults,
-        clock,
-        authenticate: (login, token) => authenticate(name, login, token, options),
-        tokenAuthority: options.tokenAuthority ?? publicTokenAuthority,
-        count: (database, what) => counters.count(name, database, what),
-        onDefect,
+    for (const { name, port } of options.servers) listening.push(await listenFor(hostOf(name), port));
+    if (options.gateway !== undefined) {
+      const { port, servers } = options.gateway;
+      const route = (asked: RouteRequest): ConnectionHost | null => {
+        const name = wantedServer(asked, servers());
+        return name === undefined ? null : hostOf(name);
       };
-      listening.push(await listenFor(host, port));
+      gateway = await listenFor({ ...hostOf('gateway'), route }, port);
     }
   } catch (error) {
     await close();
@@ -109,11 +114,13 @@ export async function startSqlServers(options: SqlServersOptions): Promise<SqlSe
   }
   return {
     servers: listening.map(({ name, port }) => ({ name, port })),
+    gatewayPort: gateway?.port ?? 0,
     faults,
     counters: counters.list,
     resetCounters: counters.reset,
     dropConnections: (server) => {
       for (const each of listening) if (server === undefined || each.name === server) each.dropConnections();
+      if (server === undefined) gateway?.dropConnections();
     },
     close,
   };
@@ -145,15 +152,31 @@ async function authenticate(
 
   const at = login.user.lastIndexOf('@');
   const user = at < 0 ? login.user : login.user.slice(0, at);
-  const wantedServer = at < 0 ? server : (login.user.slice(at + 1).split('.')[0] ?? '');
-  if (wantedServer.toLowerCase() !== server.toLowerCase()) {
-    return refused(40_532, `Cannot open server "${wantedServer}" requested by the login. The login failed.`);
+  const wanted = at < 0 ? server : login.user.slice(at + 1);
+  if (firstLabel(wanted) !== firstLabel(server)) {
+    return refused(40_532, `Cannot open server "${firstLabel(wanted)}" requested by the login. The login failed.`);
   }
   const known = options.logins.find((each) => each.user.toLowerCase() === user.toLowerCase());
   if (known === undefined || known.password !== login.password) {
     return refused(18_456, `Login failed for user '${login.user}'.`);
   }
   return { ok: true, user: known.user };
+}
+
+/** The logical server that a client of the gateway wants, by the first of its names that is one. */
+function wantedServer({ tlsName, loginServer, user }: RouteRequest, servers: readonly string[]): string | undefined {
+  const at = user.lastIndexOf('@');
+  const names = [tlsName ?? '', loginServer, at < 0 ? '' : user.slice(at + 1)];
+  for (const name of names) {
+    const whole = servers.find((server) => server.toLowerCase() === name.toLowerCase());
+    if (whole !== undefined) return whole;
+  }
+  // `user@server` names it without its domain.
+  return at < 0 ? undefined : servers.find((server) => firstLabel(server) === firstLabel(user.slice(at + 1)));
+}
+
+function firstLabel(name: string): string {
+  return (name.split('.')[0] ?? '').toLowerCase();
 }
 
 interface Listening {

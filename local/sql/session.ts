@@ -113,6 +113,9 @@ export interface SqlEngine {
   /** `user` was authenticated by the wire already; the engine decides about the database and the user's rights in it. */
   login(identity: LoginIdentity): Promise<LoginResult>;
   createServer(server: string): Promise<void>;
+  /** With its databases; their sessions end. Does nothing where there is none. */
+  dropServer(server: string): Promise<void>;
+  listServers(): string[];
   /** Does nothing where the database exists already. */
   createDatabase(server: string, database: string): Promise<void>;
   dropDatabase(server: string, database: string): Promise<void>;

@@ -1,15 +1,18 @@
 import { Readable } from 'node:stream';
 import { type BlobStore } from '../../lib/platform/blobs';
 import { type Clock } from '../../lib/platform/clock';
+import { type FleetEvent } from '../../lib/platform/cloud-events';
 import { type DocumentStore } from '../../lib/platform/documents';
 import { type Orchestrations } from '../../lib/platform/durable';
 import { AppError, messageOf } from '../../lib/platform/errors';
 import { sha256 } from '../../lib/platform/hash';
 import { createLogger } from '../../lib/platform/logger';
 import { type BuildQueue, type DeadLetter, type OutgoingMessage } from '../../lib/platform/messages';
+import { appAlone, type ClusterDirectory } from '../../lib/platform/cluster-choice';
 import { createAudit } from '../../lib/platform/audit';
 import { type StageResult } from '../../lib/builds/orchestrators/build';
 import { type DatabaseBuildResult } from '../../lib/builds/model';
+import { createApprovalServices } from '../../lib/approvals/services';
 import { createBuildServices } from '../../lib/builds/services';
 import { type TargetMessage, targetMessageSchema } from '../../lib/builds/schema';
 import { type Package } from '../../lib/packages/model';
@@ -46,6 +49,11 @@ export function createMemoryBlobs(): BlobStore & { names(): string[]; remove(nam
 
 const maximumDeliveries = 10;
 
+/** Sessions are of one subscription each. */
+function laneOf({ cluster, sessionId }: OutgoingMessage): string {
+  return cluster === 'managed' ? sessionId : `${cluster}|${sessionId}`;
+}
+
 /** Sessions as the broker keeps them: one queue per lane, duplicates by message id dropped. */
 export function createMemoryQueue() {
   const seen = new Set<string>();
@@ -58,14 +66,14 @@ export function createMemoryQueue() {
       for (const message of messages) {
         if (seen.has(message.messageId)) continue;
         seen.add(message.messageId);
-        const lane = lanes.get(message.sessionId) ?? [];
+        const lane = lanes.get(laneOf(message)) ?? [];
         lane.push(message);
-        lanes.set(message.sessionId, lane);
+        lanes.set(laneOf(message), lane);
         deepest = Math.max(deepest, lane.length);
       }
     },
-    backlog: async () => ({
-      active: [...lanes.values()].reduce((sum, lane) => sum + lane.length, 0),
+    backlog: async (cluster) => ({
+      active: [...lanes.values()].reduce((sum, lane) => sum + (lane[0]?.cluster === cluster ? lane.length : 0), 0),
       deadLettered: deadLetters.length,
     }),
     async drainDeadLetters(_cluster, limit, handle) {
@@ -83,10 +91,10 @@ export function createMemoryQueue() {
     deepest: () => deepest,
     /** What a delivery that failed ends with: the message comes again first in its lane, ten times at most. */
     giveBack(message: OutgoingMessage, description: string): void {
-      const { messageId, body, sessionId } = message;
+      const { messageId, body } = message;
       const failed = (failedDeliveries.get(messageId) ?? 0) + 1;
       failedDeliveries.set(messageId, failed);
-      if (failed < maximumDeliveries) lanes.get(sessionId)?.unshift(message);
+      if (failed < maximumDeliveries) lanes.get(laneOf(message))?.unshift(message);
       else deadLetters.push({ messageId, body, reason: 'MaxDeliveryCountExceeded', description });
     },
     /** The first message of every lane: what as many workers would be at. */
@@ -124,10 +132,18 @@ export interface SimulatedFleetOptions {
   /** How a target ends; default: committed. */
   build?: (message: { target: Target; attempt: number }) => DatabaseBuildResult['status'];
   stuckAfterMs?: number;
+  /** Default: the app alone. */
+  clusters?: ClusterDirectory;
 }
 
 /** The whole builds capability with real decisions and a real document store; the queue, blobs, databases and time are simulated. */
-export function createSimulatedFleet({ documents, targets, build, stuckAfterMs = 60_000 }: SimulatedFleetOptions) {
+export function createSimulatedFleet({
+  documents,
+  targets,
+  build,
+  stuckAfterMs = 60_000,
+  clusters = appAlone,
+}: SimulatedFleetOptions) {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
   let later: { atMs: number; act: () => void }[] = [];
   const advance = (ms: number): void => {
@@ -179,6 +195,14 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
     changes: async (...feed) => (present('outcomes'), outcomes.changes(...feed)),
   };
 
+  const published: FleetEvent[] = [];
+  const common = {
+    fleetEvents: { publish: async (event: FleetEvent) => void published.push(event) },
+    audit: createAudit(documents.store('audit'), { clock, newId: () => `audit-${ids++}-${Math.random()}` }),
+    clock,
+    logger: createLogger((_level, line) => void logged.push(line)),
+  };
+  const approvals = createApprovalServices({ ...common, documents: documents.store('approvals') });
   const services = createBuildServices({
     documents: { builds: documents.store('builds'), outcomes: outcomesUnlessAway },
     blobs: {
@@ -191,15 +215,16 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
       send: async (messages) => (present('send'), memory.queue.send(messages)),
       backlog: async (cluster) => (present('backlog'), memory.queue.backlog(cluster)),
     },
+    clusters,
+    laneHolds: documents.store('laneHolds'),
     events: {
       publish: (_key, event) => void events.push(event),
       flush: async () => undefined,
       close: async () => undefined,
     },
-    audit: createAudit(documents.store('audit'), { clock, newId: () => `audit-${ids++}-${Math.random()}` }),
-    clock,
+    ...common,
+    approvals,
     random: Math.random,
-    logger: createLogger((_level, line) => void logged.push(line)),
     newBuildId: () => `build-${ids++}-${Math.random().toString(36).slice(2)}`,
     readPackage: async (files) => ({
       valid: true,
@@ -239,6 +264,8 @@ export function createSimulatedFleet({ documents, targets, build, stuckAfterMs =
 
   return {
     services,
+    approvals,
+    published,
     orchestrations,
     memory,
     away,

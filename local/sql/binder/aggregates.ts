@@ -3,6 +3,7 @@ import { convert } from '../emitter/convert';
 import { value } from '../emitter/built-in';
 import { pgType, type Typed } from '../emitter/typed';
 import { type Expression, type OrderItem, type Window } from '../parser/ast';
+import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
 import { bindExpression, type Environment } from './environment';
 import { type Scope } from './scope';
 import {
@@ -12,6 +13,7 @@ import {
   familyOf,
   float,
   int,
+  isLarge,
   isNumeric,
   isWide,
   longer,
@@ -55,52 +57,16 @@ const rankings = new Set([
 export const isAggregate = (upper: string, call: Call): boolean =>
   aggregates.has(upper) || rankings.has(upper) || (call.star && call.path.length === 1);
 
-/** Whether an expression aggregates its SELECT: COUNT(*) does, COUNT(*) OVER () does not. */
-export function containsAggregate(expression: Expression): boolean {
-  switch (expression.kind) {
-    case 'call':
-      if (
-        expression.path.length === 1 &&
-        expression.over === null &&
-        aggregates.has(expression.path[0]?.toUpperCase() ?? '')
-      )
-        return true;
-      return (
-        expression.args.some(containsAggregate) ||
-        (expression.over?.orderBy.some(({ expression: inner }) => containsAggregate(inner)) ?? false)
-      );
-    case 'negate':
-    case 'bitNot':
-    case 'plus':
-    case 'cast':
-    case 'collate':
-      return containsAggregate(expression.operand);
-    case 'binary':
-      return containsAggregate(expression.left) || containsAggregate(expression.right);
-    case 'case':
-    case 'searchedCase':
-      return (
-        expression.whens.some(({ then, when }) => containsAggregate(then) || conditionAggregates(when)) ||
-        (expression.otherwise !== null && containsAggregate(expression.otherwise)) ||
-        (expression.kind === 'case' && expression.input !== null && containsAggregate(expression.input))
-      );
-    default:
-      return false;
-  }
-}
-
-/** Looks into the expressions of a condition, whatever its shape. */
-export function conditionAggregates(node: object): boolean {
-  return Object.values(node).some((part: unknown) => {
-    if (typeof part !== 'object' || part === null || 'body' in part) return false;
-    if ('kind' in part && part.kind === 'call' && 'path' in part && Array.isArray(part.path)) {
-      const name: unknown = part.path.at(0);
-      if (typeof name === 'string' && aggregates.has(name.toUpperCase()) && 'over' in part && part.over === null)
-        return true;
-    }
-    return conditionAggregates(part);
-  });
-}
+/** Whether an expression or condition aggregates its SELECT: COUNT(*) does, COUNT(*) OVER () does not. */
+export const containsAggregate = (node: object): boolean =>
+  someNode(
+    node,
+    (part) => {
+      const path = isKind(part, 'call') ? pathOf(part) : null;
+      return path?.length === 1 && aggregates.has(path[0]?.toUpperCase() ?? '') && 'over' in part && part.over === null;
+    },
+    isQuery,
+  );
 
 export function bindAggregate(name: string, call: Call, scope: Scope, environment: Environment): Typed {
   const inside = call.over === null ? scope.grouping : null;
@@ -113,6 +79,14 @@ export function bindAggregate(name: string, call: Call, scope: Scope, environmen
 }
 
 function bindCall(name: string, call: Call, scope: Scope, environment: Environment): Typed {
+  const { line } = call;
+  if (
+    aggregates.has(name) &&
+    call.over === null &&
+    call.args.some((arg) => containsAggregate(arg) || mentions(arg, 'subquery', 'exists', 'inQuery'))
+  )
+    throw sqlError(130, [], { line });
+  if (call.orderWithin.length > 0 && name !== 'STRING_AGG') throw sqlError(10757, [name], { line });
   const args = call.args.map((arg) => bindExpression(arg, scope, environment));
   const over = call.over === null ? '' : ` OVER (${windowText(call.over, scope, environment)})`;
   if (rankings.has(name) && call.over === null) {
@@ -131,6 +105,9 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
   const { line } = call;
   const [arg] = args;
   const distinct = call.distinct ? 'DISTINCT ' : '';
+  if (aggregates.has(name) && arg?.isNull === true) throw sqlError(8117, ['NULL', name.toLowerCase()], { line });
+  if (call.distinct && arg !== undefined && isLarge(arg.type))
+    throw sqlError(8117, [typeName(arg.type), name.toLowerCase()], { line });
   if (name === 'COUNT' || name === 'COUNT_BIG') {
     const what = call.star
       ? '*'
@@ -171,7 +148,7 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
       };
     case 'MIN':
     case 'MAX': {
-      if (arg.type.name === 'bit' || arg.type.name === 'text' || arg.type.name === 'ntext') throw invalid();
+      if (arg.type.name === 'bit' || isLarge(arg.type)) throw invalid();
       const collated =
         familyOf(arg.type) === 'string'
           ? `${arg.sql} COLLATE ${arg.collation ?? 'tsql.ci'}`
@@ -249,6 +226,9 @@ function windowText(window: Window, scope: Scope, environment: Environment): str
       `PARTITION BY ${window.partitionBy.map((item) => comparableForGrouping(bindExpression(item, scope, environment))).join(', ')}`,
     );
   }
+  for (const { expression } of window.orderBy)
+    if (expression.kind === 'literal')
+      throw sqlError(expression.type === 'int' ? 5308 : 5309, [], { line: expression.line });
   if (window.orderBy.length > 0) parts.push(`ORDER BY ${orderText(window.orderBy, scope, environment)}`);
   if (window.frame !== '') parts.push(window.frame);
   return parts.join(' ');

@@ -4,6 +4,7 @@ import { type Typed } from '../emitter/typed';
 import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
 import { sqlError } from '../errors';
 import { type Assignment, type Expression } from '../parser/ast';
+import { containsAggregate } from './aggregates';
 import { checkWritable, columnNamed, defaultOf, fullName, nullValue, rowversionValue } from './change';
 import { bindExpression, type Environment } from './environment';
 import { bindBinary } from './expressions';
@@ -28,7 +29,10 @@ export function bindAssignments(
     const column = columnName === undefined ? null : assignable(table, columnName, renamed, line);
     let typed: Typed;
     if (expression.kind === 'default' && column !== null) typed = defaultOf(table, column, environment) ?? nullValue;
-    else typed = bindExpression(expression, scope, environment);
+    else {
+      if (containsAggregate(expression)) throw sqlError(157, [], { line });
+      typed = bindExpression(expression, scope, environment);
+    }
     if (operator !== '=') {
       const current: Expression =
         column === null ? { kind: 'variable', name: variable ?? '', line } : { kind: 'column', path: path ?? [], line };

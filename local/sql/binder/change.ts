@@ -75,6 +75,14 @@ export const nullValue: Typed = { ...value('NULL', { name: 'int' }), isNull: tru
 
 export const rowversionValue = "decode(lpad(to_hex(nextval('catalog.rowversions')), 16, '0'), 'hex')";
 
-export function countMismatch(given: number, wanted: number, explicit: boolean, line: number): SqlError {
-  return sqlError(explicit ? (given < wanted ? 109 : 110) : 213, [], { line });
+/** `form`: by what the columns were given; without a list of columns it is the table that does not match. */
+export function countMismatch(
+  given: number,
+  wanted: number,
+  form: 'values' | 'select' | 'implicit',
+  line: number,
+): SqlError {
+  if (form === 'implicit') return sqlError(213, [], { line });
+  if (form === 'select') return sqlError(given < wanted ? 120 : 121, [], { line });
+  return sqlError(given < wanted ? 109 : 110, [], { line });
 }

@@ -1,11 +1,11 @@
-import { sqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { hole } from '../emitter/holes';
 import { plain, quote, type Collation, type Typed } from '../emitter/typed';
 import { type CompareOperator, type Condition, type Expression } from '../parser/ast';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type Scope } from './scope';
-import { checkImplicit, commonType, familyOf, isWide, nvarchar, typeName } from './types';
+import { checkImplicit, commonType, familyOf, isLarge, isWide, nvarchar, typeName } from './types';
 
 /** PostgreSQL text of a search condition. */
 export function conditionBinder(condition: Condition, scope: Scope, environment: Environment): string {
@@ -19,6 +19,8 @@ export function conditionBinder(condition: Condition, scope: Scope, environment:
     case 'not':
       return `(NOT ${nested(condition.operand)})`;
     case 'compare':
+      if (environment.nullsEqual && [condition.left, condition.right].some(isNullLiteral))
+        throw notSupported('comparing with NULL under SET ANSI_NULLS OFF', line);
       return compare(condition.operator, bind(condition.left), bind(condition.right), line);
     case 'isNull':
       return `(${bind(condition.operand).sql} IS ${condition.negated ? 'NOT ' : ''}NULL)`;
@@ -55,6 +57,8 @@ export function conditionBinder(condition: Condition, scope: Scope, environment:
   }
 }
 
+const isNullLiteral = (expression: Expression): boolean => expression.kind === 'literal' && expression.type === 'null';
+
 const negate = (sql: string, negated: boolean): string => (negated ? `(NOT ${sql})` : sql);
 
 /** A comparison under SQL Server's rules: common type, the columns' collation, trailing blanks ignored. */
@@ -62,9 +66,9 @@ export function compare(operator: CompareOperator, left: Typed, right: Typed, li
   const a = left.isNull === true ? { ...left, type: right.type } : left;
   const b = right.isNull === true ? { ...right, type: left.type } : right;
   const [familyA, familyB] = [familyOf(a.type), familyOf(b.type)];
-  if (a.type.name === 'text' || a.type.name === 'ntext' || b.type.name === 'text' || b.type.name === 'ntext') {
-    if (a.isNull !== true && b.isNull !== true)
-      throw sqlError(402, [typeName(a.type), typeName(b.type), operatorNames[operator]], { line });
+  if ((isLarge(a.type) || isLarge(b.type)) && a.isNull !== true && b.isNull !== true) {
+    if (a.type.name === 'xml' || b.type.name === 'xml') throw sqlError(305, [], { line });
+    throw sqlError(402, [typeName(a.type), typeName(b.type), operatorNames[operator]], { line });
   }
   if (familyA === 'string' && familyB === 'string') {
     const collation = collationFor(a, b, line);
@@ -134,6 +138,7 @@ function quantified(
 }
 
 function like(operand: Typed, pattern: Typed, escape: Typed | null, line: number): string {
+  if (operand.type.name === 'xml') throw sqlError(8116, ['xml', 1, 'like'], { line });
   if (operand.isNull === true || pattern.isNull === true) return 'NULL::boolean';
   const text =
     familyOf(operand.type) === 'string' ? operand.sql : convert(operand, nvarchar('max'), { explicit: true, line });

@@ -19,6 +19,8 @@ import { bindCommonTables } from './query';
 import { emptyScope, type Scope, type Source } from './scope';
 import { applyHints, bindSource, columnsOf } from './sources';
 
+const bothImages = ['inserted', 'deleted'] as const;
+
 export function bindDelete(statement: Of<'delete'>, line: number, environment: Environment): BoundChange {
   if (statement.cursor !== null) throw notSupported('WHERE CURRENT OF', line);
   const places = bindPlaces(statement, line, environment);
@@ -26,7 +28,9 @@ export function bindDelete(statement: Of<'delete'>, line: number, environment: E
   const [prefix = '', from = ''] = places.from.split('\u0003');
   const where = places.where === null ? '' : ` WHERE ${places.where}`;
   const place = `${alias}.${places.scope.sources[0]?.pg === alias && places.scope.sources[0].table === null ? 'place' : 'ctid'}`;
-  const output = bindOutput(statement.output, table, places.picked ? emptyScope() : places.scope, environment, line);
+  const output = bindOutput(statement.output, table, places.picked ? emptyScope() : places.scope, environment, line, [
+    'deleted',
+  ]);
   const sql = places.picked
     ? `${prefix}DELETE FROM ${table.physical} AS del WHERE del.ctid IN (SELECT ${place} FROM ${from}${where}${topText(statement, places.scope, environment)})`
     : `DELETE FROM ${from}${where}`;
@@ -49,7 +53,7 @@ export function bindUpdate(statement: Of<'update'>, line: number, environment: E
   const changed = new Set(columns.filter(({ column }) => !column.rowversion).map(({ column }) => column.id));
   const base = { table, events: ['update' as const], identity: null, changed, verb: 'UPDATE' as const };
   if (!places.picked) {
-    const output = bindOutput(statement.output, table, scope, environment, line);
+    const output = bindOutput(statement.output, table, scope, environment, line, bothImages);
     return { ...base, sql: `UPDATE ${from} SET ${sets.join(', ')}${where}`, output, variables };
   }
   const through = scope.sources[0]?.pg === alias && scope.sources[0].table === null;
@@ -73,7 +77,7 @@ export function bindUpdate(statement: Of<'update'>, line: number, environment: E
       })),
     })),
   };
-  const output = bindOutput(statement.output, table, outputScope, environment, line);
+  const output = bindOutput(statement.output, table, outputScope, environment, line, bothImages);
   for (const source of scope.sources) {
     source.columns.forEach((column, index) => {
       if (output?.sql.some((text) => text.includes(`${pick}.${source.pg}_${index}`)) === true)
@@ -150,7 +154,12 @@ export function bindMerge(statement: Of<'merge'>, line: number, environment: Env
           ? []
           : insertable;
     if (action.values !== null && targets.length !== action.values.length)
-      throw countMismatch(action.values.length, targets.length, action.columns.length > 0, line);
+      throw countMismatch(
+        action.values.length,
+        targets.length,
+        action.columns.length > 0 ? 'values' : 'implicit',
+        line,
+      );
     const given = targets.map((column, index) => {
       const expression = action.values?.[index];
       const typed =
@@ -174,7 +183,7 @@ export function bindMerge(statement: Of<'merge'>, line: number, environment: Env
     table,
     sql: `${prefix}MERGE INTO ${table.physical} AS ${pg} USING ${source} ON ${on} ${branches.join(' ')}`,
     events: [...events],
-    output: bindOutput(statement.output, table, sourceScope, environment, line, true),
+    output: bindOutput(statement.output, table, sourceScope, environment, line, bothImages, true),
     identity: table.columns.find((column) => column.identity !== null) ?? null,
     variables: [],
     changed,

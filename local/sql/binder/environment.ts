@@ -26,11 +26,13 @@ export interface Environment {
   find(path: Path, line: number): ObjectDefinition | null;
   findType(path: Path): ObjectDefinition | null;
   findById(id: number): ObjectDefinition | null;
+  /** SET ANSI_NULLS OFF: `= NULL` would mean IS NULL. */
+  nullsEqual: boolean;
   variables: ReadonlyMap<string, SqlType>;
   /** Table variables by name; `inserted` and `deleted` inside a trigger. */
   tables: ReadonlyMap<string, TableDefinition>;
-  /** Scalar functions are compiled to PostgreSQL; this answers the function's name there. */
-  scalarFunction(id: number): string;
+  /** Functions with statements are compiled to PostgreSQL: their name there, and the table that they return. */
+  compiledFunction(id: number): { name: string; table: TableDefinition | null };
   /** Syntax tree of a view's or function's text. */
   syntax: (module: ModuleDefinition) => ModuleSyntax;
   bind: Binders;

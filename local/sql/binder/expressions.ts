@@ -4,7 +4,7 @@ import { datePart, takesDatePart } from '../emitter/date-functions';
 import { argument, value } from '../emitter/built-in';
 import { emitBuiltIn, globalVariables, unified } from '../emitter/functions';
 import { hole } from '../emitter/holes';
-import { collationOf, literal, pgType, quote, type Typed } from '../emitter/typed';
+import { checkCollation, collationOf, literal, pgType, quote, type Typed } from '../emitter/typed';
 import { type BinaryOperator, type Expression } from '../parser/ast';
 import { bindAggregate, isAggregate } from './aggregates';
 import {
@@ -18,6 +18,7 @@ import {
 import { resolveColumn, type Scope } from './scope';
 import {
   arithmeticType,
+  checkImplicit,
   commonType,
   concatenatedType,
   datetime,
@@ -54,11 +55,11 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       return bind(expression.operand);
     case 'negate': {
       const operand = bind(expression.operand);
-      if (!isNumeric(operand.type)) throw invalidOperand(operand, 'minus', line);
+      if (!isNumeric(operand.type) || operand.type.name === 'bit') throw invalidOperand(operand, 'minus', line);
       return {
         ...value(
           `(- ${operand.sql})`,
-          operand.type.name === 'bit' || operand.type.name === 'tinyint' ? { name: 'smallint' } : operand.type,
+          operand.type.name === 'tinyint' ? { name: 'smallint' } : operand.type,
           operand.nullable,
         ),
       };
@@ -91,6 +92,8 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       return bindCast(expression, bind(expression.operand), environment);
     case 'collate': {
       const operand = bind(expression.operand);
+      checkCollation(expression.collation, line);
+      if (familyOf(operand.type) !== 'string') throw sqlError(447, [typeName(operand.type)], { line });
       const collation = collationOf(expression.collation === 'DATABASE_DEFAULT' ? '' : expression.collation);
       return { ...operand, sql: `(${operand.sql} COLLATE ${collation})`, trimmed: undefined, collation };
     }
@@ -100,7 +103,8 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       return bindCall(expression, scope, environment);
     case 'nextValue': {
       const sequence = environment.find(expression.path, line);
-      if (sequence?.kind !== 'sequence') throw sqlError(208, [expression.path.join('.')], { line });
+      if (sequence?.kind !== 'sequence')
+        throw sqlError(sequence === null ? 208 : 11726, [expression.path.join('.')], { line });
       return value(
         `nextval('d${environment.databaseId}.q${sequence.id}')::${pgType(sequence.type)}`,
         sequence.type,
@@ -184,6 +188,9 @@ const operatorNames: Record<BinaryOperator, string> = {
 const invalidOperand = (operand: Typed, operator: string, line: number): SqlError =>
   sqlError(8117, [typeName(operand.type), operator], { line });
 
+const incompatible = (operator: BinaryOperator, a: Typed, b: Typed, line: number): SqlError =>
+  sqlError(402, [typeName(a.type), typeName(b.type), operatorNames[operator]], { line });
+
 export function bindBinary(operator: BinaryOperator, left: Typed, right: Typed, line: number): Typed {
   const a = left.isNull === true && right.isNull !== true ? { ...left, type: right.type } : left;
   const b = right.isNull === true && left.isNull !== true ? { ...right, type: left.type } : right;
@@ -202,13 +209,17 @@ export function bindBinary(operator: BinaryOperator, left: Typed, right: Typed, 
   if (operator === '+' && familyA === 'binary' && familyB === 'binary')
     return value(`(${a.sql} || ${b.sql})`, { name: 'varbinary', length: 'max' }, nullable);
   const common = commonType(a.type, b.type);
+  if (familyA === 'guid' || familyB === 'guid') {
+    if (isNumeric(common)) checkImplicit(familyA === 'guid' ? a.type : b.type, common, line);
+    if (familyA !== familyB) throw incompatible(operator, a, b, line);
+  }
   if (familyOf(common) === 'temporal') return bindDateArithmetic(operator, a, b, common, line);
   if (!isNumeric(common))
     throw invalidOperand(familyA === 'string' || familyA === 'guid' ? a : b, operatorNames[operator], line);
   // A string takes the type of its partner: '1' + 1 is 2.
   const type =
     familyA === 'string' || familyB === 'string' ? common : arithmeticType(operator, exactType(a, b), exactType(b, a));
-  if (type.name === 'bit') throw invalidOperand(a, operatorNames[operator], line);
+  if (type.name === 'bit' || (operator === '%' && familyOf(type) === 'float')) throw incompatible(operator, a, b, line);
   const target = familyOf(type) === 'decimal' ? null : type;
   const operand = (side: Typed): string => {
     if (familyOf(side.type) === 'string' || side.isNull === true) return convert(side, common, { line });
@@ -227,11 +238,7 @@ export function bindBinary(operator: BinaryOperator, left: Typed, right: Typed, 
       );
     }
     case 'float':
-      return value(
-        operator === '%' ? `((${operand(a)})::numeric % (${operand(b)})::numeric)::float8` : `(${text})`,
-        type,
-        nullable,
-      );
+      return value(`(${text})`, type, nullable);
     default:
       if (type.name === 'tinyint')
         return value(`tsql.to_tinyint((${operand(a)})::int4 ${operator} (${operand(b)})::int4)`, type, nullable);
@@ -247,8 +254,7 @@ function exactType(operand: Typed, other: Typed): Typed['type'] {
 }
 
 function bindBits(operator: '&' | '|' | '^', a: Typed, b: Typed, line: number): Typed {
-  if (familyOf(a.type) !== 'integer') throw invalidOperand(a, operatorNames[operator], line);
-  if (familyOf(b.type) !== 'integer') throw invalidOperand(b, operatorNames[operator], line);
+  if (familyOf(a.type) !== 'integer' || familyOf(b.type) !== 'integer') throw incompatible(operator, a, b, line);
   const type = commonType(a.type, b.type);
   const sql = `((${a.sql})::${pgType(type)} ${operator === '^' ? '#' : operator} (${b.sql})::${pgType(type)})`;
   return value(sql, type, a.nullable || b.nullable);
@@ -261,7 +267,7 @@ function bindDateArithmetic(operator: BinaryOperator, a: Typed, b: Typed, common
       throw sqlError(206, [typeName(temporal.type), typeName(other.type)], { line });
     }
     if (familyOf(other.type) === 'string' || other.type.name !== temporal.type.name) {
-      throw sqlError(402, [typeName(a.type), typeName(b.type), operatorNames[operator]], { line });
+      throw incompatible(operator, a, b, line);
     }
     throw invalidOperand(temporal, operatorNames[operator], line);
   }
@@ -312,6 +318,7 @@ function bindCall(expression: Extract<Expression, { kind: 'call' }>, scope: Scop
     if (a === undefined || b === undefined) throw sqlError(174, ['nullif', '2'], { line, scope: 'statement' });
     const when = bindCondition({ kind: 'compare', operator: '=', left: a, right: b, line }, scope, environment);
     const first = bindExpression(a, scope, environment);
+    if (first.isNull === true) throw sqlError(4151, [], { line });
     return {
       ...first,
       sql: `(CASE WHEN ${when} THEN NULL ELSE ${first.sql} END)`,
@@ -356,7 +363,7 @@ function bindUserFunction(
     }
     return convert(bindExpression(arg, scope, environment), parameter.type, { explicit: true, line });
   });
-  return value(`${environment.scalarFunction(found.id)}(${args.join(', ')})`, result.type);
+  return value(`${environment.compiledFunction(found.id).name}(${args.join(', ')})`, result.type);
 }
 
 /** Arguments of table functions and the like: strings as nvarchar. */

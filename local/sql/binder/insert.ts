@@ -39,11 +39,10 @@ export function bindInsert(
   if (duplicate !== undefined) {
     throw sqlError(264, [duplicate.name], { line });
   }
-  for (const column of explicit ?? []) {
-    if (column.rowversion) {
-      throw sqlError(273, [], { line });
-    }
-    checkWritable(column, line);
+  for (const [index, column] of (explicit ?? []).entries()) {
+    if (!column.rowversion) checkWritable(column, line);
+    else if (source !== null || !givesDefault(statement, index)) throw sqlError(273, [], { line });
+    else return bindInsert(withoutColumn(statement, index), line, environment);
   }
   const targets =
     explicit ??
@@ -60,7 +59,8 @@ export function bindInsert(
     if (explicit === undefined && identity !== null && query.columns.length === targets.length + 1) {
       throw sqlError(8101, [table.name], { line });
     }
-    throw countMismatch(query.columns.length, targets.length, explicit !== undefined, line);
+    const form = explicit === undefined ? 'implicit' : isValues(statement) ? 'values' : 'select';
+    throw countMismatch(query.columns.length, targets.length, form, line);
   }
   const rest = table.columns.filter(
     (column) => column.computed === null && !given.includes(column) && column.identity === null,
@@ -100,7 +100,7 @@ export function bindInsert(
     table,
     sql,
     events: ['insert'],
-    output: bindOutput(statement.output, table, emptyScope(), environment, line),
+    output: bindOutput(statement.output, table, emptyScope(), environment, line, ['inserted']),
     identity,
     variables: [],
     changed: new Set(table.columns.map((column) => column.id)),
@@ -142,6 +142,25 @@ function bindInsertSource(
     };
   }
   return bindQuery({ ...query, body: { ...body, rows } }, scope, environment, { top: true });
+}
+
+const rowsOf = (statement: Of<'insert'>): Expression[][] | null =>
+  statement.source !== null && 'body' in statement.source && statement.source.body.kind === 'values'
+    ? statement.source.body.rows
+    : null;
+
+const isValues = (statement: Of<'insert'>): boolean => rowsOf(statement) !== null;
+
+const givesDefault = (statement: Of<'insert'>, index: number): boolean =>
+  rowsOf(statement)?.every((row) => row[index]?.kind === 'default') === true;
+
+/** A rowversion column may be named when all it gets is DEFAULT: as if it were not there. */
+function withoutColumn(statement: Of<'insert'>, index: number): Of<'insert'> {
+  const { source } = statement;
+  const rest = <T>(list: readonly T[]): T[] => list.filter((_, at) => at !== index);
+  if (source === null || !('body' in source) || source.body.kind !== 'values') return statement;
+  const body = { ...source.body, rows: source.body.rows.map(rest) };
+  return { ...statement, columns: rest(statement.columns ?? []), source: { ...source, body } };
 }
 
 /** An INSERT through a view as one into its table. */

@@ -17,10 +17,15 @@ export function bindOutput(
   scope: Scope,
   environment: Environment,
   line: number,
+  images: readonly Image[],
   merge = false,
 ): BoundChange['output'] {
   if (output === null) return null;
-  const inner: Scope = { ...scope, sources: [...pseudoSources(table, environment), ...scope.sources], grouping: null };
+  const inner: Scope = {
+    ...scope,
+    sources: [...pseudoSources(table, images, environment), ...scope.sources],
+    grouping: null,
+  };
   if (merge) {
     const action: Source = {
       name: '',
@@ -51,8 +56,10 @@ export function bindOutput(
   return { sql, columns, into: { table: target, columns: targets } };
 }
 
-function pseudoSources(table: TableDefinition, environment: Environment): Source[] {
-  return (['inserted', 'deleted'] as const).map((name) => ({
+type Image = 'inserted' | 'deleted';
+
+function pseudoSources(table: TableDefinition, images: readonly Image[], environment: Environment): Source[] {
+  return images.map((name) => ({
     name,
     path: null,
     pg: name === 'inserted' ? 'n' : 'o',

@@ -7,7 +7,7 @@ import { bindCondition, bindExpression, type Environment } from './environment';
 import { bindCommonTables } from './query';
 import { bindItems } from './select-items';
 import { emptyScope, same, type Scope } from './scope';
-import { applyHints, bindSource, storedColumn } from './sources';
+import { applyHints, bindFrom, bindSource, storedColumn } from './sources';
 import { bigint } from './types';
 
 /** Finds what UPDATE and DELETE change: the table itself, or a FROM item by its alias or name. */
@@ -20,7 +20,7 @@ function bindTarget(
   const { target } = statement;
   const before = scope.sources.length;
   if (statement.from.length > 0) {
-    const from = statement.from.map((source) => bindSource(source, scope, environment));
+    const from = bindFrom(statement.from, scope, environment);
     const named = scope.sources.find(
       (source) =>
         source.table !== null &&

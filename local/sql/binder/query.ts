@@ -1,4 +1,4 @@
-import { sqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
@@ -11,13 +11,14 @@ import {
   type Select,
   type Top,
 } from '../parser/ast';
-import { conditionAggregates, containsAggregate, direction } from './aggregates';
+import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
+import { containsAggregate, direction } from './aggregates';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
 import { bindItems } from './select-items';
-import { depthColumn, emptyScope, type BoundCommonTable, type Scope } from './scope';
-import { bindSource } from './sources';
-import { bigint, commonType, familyOf, int } from './types';
+import { depthColumn, emptyScope, same, type BoundCommonTable, type Scope } from './scope';
+import { bindFrom } from './sources';
+import { bigint, commonType, familyOf, int, isLarge, nvarchar, typeText } from './types';
 
 /** PostgreSQL text of a query, to be put into parentheses or run as it is. */
 export function queryBinder(
@@ -27,8 +28,33 @@ export function queryBinder(
   options: QueryOptions = {},
 ): BoundQuery {
   const { scope, prefix } = bindCommonTables(query.with, parent, environment);
+  if (query.joined !== null) return bindJoined(query, query.joined, scope, prefix, environment);
   const bound = bindBody(query.body, query, scope, environment, options);
   return { ...bound, sql: prefix + bound.sql };
+}
+
+/** FOR XML PATH(''), the idiom that puts strings of many rows into one. */
+function bindJoined(
+  query: Query,
+  form: 'xml' | 'text',
+  scope: Scope,
+  prefix: string,
+  environment: Environment,
+): BoundQuery {
+  const bound = bindBody(query.body, query, scope, environment, { top: true });
+  const [column, ...more] = bound.columns;
+  if (column === undefined || more.length > 0 || column.name !== '')
+    throw notSupported("FOR XML PATH('') over anything but one column without a name", query.line);
+  const alias = environment.aliases.next();
+  const text = convert({ ...column, sql: `${alias}.o1`, trimmed: undefined, constant: undefined }, nvarchar('max'), {
+    explicit: true,
+  });
+  const escaped = form === 'text' ? text : `replace(replace(replace(${text}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')`;
+  const name = 'XML_F52E2B61-18A1-11d1-B105-00805F49916B';
+  return {
+    sql: `${prefix}SELECT string_agg(${escaped}, '') AS o1 FROM (${bound.sql}) AS ${alias}`,
+    columns: [{ ...value('', nvarchar('max')), name }],
+  };
 }
 
 /** WITH: ordinary ones are put in where they are named; a recursive one becomes PostgreSQL's. */
@@ -42,28 +68,60 @@ export function bindCommonTables(
   const visible = new Map<string, BoundCommonTable>(scope.commonTables);
   const recursive: string[] = [];
   for (const definition of definitions) {
+    if (definitions.find((other) => same(other.name, definition.name)) !== definition)
+      throw sqlError(239, [definition.name], { line: definition.query.line });
     const before: Scope = { ...scope, sources: [], commonTables: new Map(visible) };
     const entry: BoundCommonTable = { definition, scope: before, recursive: null };
-    if (namesItself(definition)) recursive.push(bindRecursive(entry, environment));
+    if (refers(definition.query, definition.name)) recursive.push(bindRecursive(entry, environment));
     visible.set(definition.name.toLowerCase(), entry);
   }
   scope.commonTables = visible;
   return { scope, prefix: recursive.length > 0 ? `WITH RECURSIVE ${recursive.join(', ')} ` : '' };
 }
 
-function namesItself(definition: CommonTable): boolean {
-  const { body } = definition.query;
-  return (
-    body.kind === 'set' &&
-    JSON.stringify(body.right).toLowerCase().includes(`"path":["${definition.name.toLowerCase()}"]`)
+/** Whether a name stands among the tables of a syntax tree, its subqueries included. */
+const refers = (node: object, name: string): boolean => someNode(node, (part) => isReference(part, name));
+
+function isReference(node: object, name: string): boolean {
+  const path = isKind(node, 'table') ? pathOf(node) : null;
+  return path?.length === 1 && same(path[0] ?? '', name);
+}
+
+/** The branches of a recursive query: those before it, and the one that names it. @throws SqlError for what it may not do. */
+function recursiveParts({ name, query }: CommonTable): { anchor: QueryBody; step: Select } {
+  const { line } = query;
+  const members = (body: QueryBody): QueryBody[] =>
+    body.kind === 'set' && body.operator === 'unionAll' ? [...members(body.left), ...members(body.right)] : [body];
+  const all = members(query.body);
+  const steps = all.filter((member) => refers(member, name));
+  const [first, ...more] = all.filter((member) => !refers(member, name));
+  const [step] = steps;
+  if (all.length < 2 || step?.kind !== 'select') throw sqlError(252, [name], { line });
+  if (first === undefined) throw sqlError(246, [name], { line });
+  if (steps.length > 1) throw notSupported('several recursive members of one common table expression', line);
+  let count = 0;
+  someNode(step.from, (node) => isReference(node, name) && ++count > 1, isQuery);
+  if (count > 1) throw sqlError(253, [name], { line });
+  if (count === 0) throw sqlError(465, [], { line });
+  if (step.distinct) throw sqlError(460, [name], { line });
+  if (step.top !== null) throw sqlError(461, [name], { line });
+  const outer = ['left', 'right', 'full', 'outerApply'];
+  const isOuter = (node: object): boolean => 'join' in node && outer.includes(String(node.join));
+  if (someNode(step.from, isOuter, isQuery)) throw sqlError(462, [name], { line });
+  if (step.groupBy.length > 0 || step.having !== null || step.items.some(containsAggregate))
+    throw sqlError(467, [name], { line });
+  const anchor = more.reduce<QueryBody>(
+    (left, right) => ({ kind: 'set', operator: 'unionAll', left, right, line }),
+    first,
   );
+  return { anchor, step };
 }
 
 function bindRecursive(entry: BoundCommonTable, environment: Environment): string {
   const { definition, scope } = entry;
-  const { body } = definition.query;
-  if (body.kind !== 'set') return '';
-  const anchor = bindBody(body.left, null, scope, environment, {});
+  const { line } = definition.query;
+  const parts = recursiveParts(definition);
+  const anchor = bindBody(parts.anchor, null, scope, environment, {});
   const pg = environment.aliases.next();
   // One column more than T-SQL sees counts how deep the recursion is.
   const depth = { ...value(`${pg}.o${anchor.columns.length + 1}`, int, false), name: depthColumn };
@@ -85,10 +143,15 @@ function bindRecursive(entry: BoundCommonTable, environment: Environment): strin
     ...scope,
     commonTables: new Map([...scope.commonTables, [definition.name.toLowerCase(), entry]]),
   };
-  const step = bindBody(withDepth(body.right), null, inner, environment, {});
+  const step = bindBody(withDepth(parts.step), null, inner, environment, {});
   if (step.columns.length !== anchor.columns.length + 1) {
-    throw sqlError(205, [], { line: body.line });
+    throw sqlError(205, [], { line });
   }
+  anchor.columns.forEach((column, index) => {
+    const other = step.columns[index];
+    if (other === undefined || other.isNull === true || typeText(other.type) === typeText(column.type)) return;
+    throw sqlError(240, [definition.columns[index] ?? column.name, definition.name], { line });
+  });
   const member = (query: BoundQuery, level: (alias: string) => string): string => {
     const alias = environment.aliases.next();
     const columns = anchor.columns.map((target, index) => {
@@ -107,10 +170,8 @@ function bindRecursive(entry: BoundCommonTable, environment: Environment): strin
   return `${pg} AS (${member(anchor, () => '0')} UNION ALL ${member(step, next)})`;
 }
 
-/** Adds the depth to every member of the recursive part. */
-function withDepth(body: QueryBody): QueryBody {
-  if (body.kind === 'set') return { ...body, left: withDepth(body.left), right: withDepth(body.right) };
-  if (body.kind !== 'select') return body;
+/** Adds the depth to the columns of the recursive part. */
+function withDepth(body: Select): Select {
   const { line } = body;
   const expression: Expression = { kind: 'column', path: [depthColumn], line };
   return { ...body, items: [...body.items, { kind: 'expression', expression, alias: depthColumn, line }] };
@@ -191,6 +252,8 @@ function bindSet(
     throw sqlError(205, [], { line: body.line });
   }
   const columns = left.columns.map((column, index) => unify([column, right.columns[index] ?? column], column.name));
+  const large = body.operator === 'unionAll' ? undefined : columns.find((column) => isLarge(column.type));
+  if (large !== undefined) throw sqlError(5335, [large.type.name], { line: body.line });
   const side = (bound: BoundQuery): string => {
     const alias = environment.aliases.next();
     const items = bound.columns.map((column, index) => {
@@ -222,7 +285,13 @@ function ordered(bound: BoundQuery, query: Query, scope: Scope, environment: Env
     columns: bound.columns.map((column, index) => ({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined })),
   });
   const visible = inner.sources.flatMap((source) => source.columns);
-  const items = query.orderBy.map((item) => orderItem(item, visible, false, inner, environment));
+  const items = query.orderBy.map((item, index) => {
+    const text = orderItem(item, index + 1, visible, false, inner, environment);
+    const { expression } = item;
+    if (expression.kind !== 'column' && expression.kind !== 'literal')
+      throw sqlError(104, [], { line: expression.line });
+    return text;
+  });
   const names = bound.columns.map((_, index) => `${alias}.o${index + 1} AS o${index + 1}`);
   const sql = `SELECT ${names.join(', ')} FROM (${bound.sql}) AS ${alias} ORDER BY ${items.join(', ')}${limit(query, null, scope, environment)}`;
   return { ...bound, sql };
@@ -230,6 +299,7 @@ function ordered(bound: BoundQuery, query: Query, scope: Scope, environment: Env
 
 function orderItem(
   item: OrderItem,
+  ordinal: number,
   columns: readonly BoundColumn[],
   distinct: boolean,
   scope: Scope,
@@ -239,6 +309,7 @@ function orderItem(
   /** By position; a string that no column stands behind has no collation of its own in PostgreSQL. */
   const output = (index: number): string => {
     const column = columns[index];
+    if (column !== undefined) checkComparable(column, expression.line);
     if (column === undefined || distinct || column.collation !== null || familyOf(column.type) !== 'string')
       return `${index + 1} ${direction(item)}`;
     return `${column.sql} COLLATE tsql.ci ${direction(item)}`;
@@ -254,15 +325,35 @@ function orderItem(
     const index = columns.findIndex((column) => column.name.toLowerCase() === expression.path[0]?.toLowerCase());
     if (index >= 0) return output(index);
   }
+  if (expression.kind === 'literal') throw sqlError(408, [ordinal], { line: expression.line });
+  if (expression.kind === 'variable') throw sqlError(1008, [ordinal], { line: expression.line });
   const typed = bindExpression(expression, scope, environment);
+  checkComparable(typed, expression.line);
   const collate = familyOf(typed.type) === 'string' ? ` COLLATE ${typed.collation ?? 'tsql.ci'}` : '';
   return `${typed.sql}${collate} ${direction(item)}`;
+}
+
+const isLiteral = (expression: Expression | null | undefined, test: (value: number) => boolean): boolean =>
+  expression?.kind === 'literal' && test(Number(expression.text));
+
+/** @throws SqlError for a TOP that SQL Server refuses to compile. */
+function checkTop({ count, percent, withTies }: Top, query: Query | null, line: number): void {
+  if (count.kind === 'literal' && (count.type === 'string' || (count.type !== 'int' && !percent)))
+    throw sqlError(1060, [], { line });
+  if (!percent && isLiteral(count, (value) => value < 0)) throw sqlError(127, [], { line });
+  if (percent && isLiteral(count, (value) => value < 0 || value > 100)) throw sqlError(1031, [], { line });
+  if (withTies && (query?.orderBy.length ?? 0) === 0) throw sqlError(1062, [], { line });
 }
 
 /** OFFSET, FETCH and TOP. */
 function limit(query: Query | null, top: Top | null, scope: Scope, environment: Environment): string {
   const count = (expression: Expression): string =>
     convert(bindExpression(expression, emptyScope(scope), environment), bigint, { explicit: true });
+  const { line } = query ?? top?.count ?? { line: 1 };
+  if (top !== null) checkTop(top, query, line);
+  if (top !== null && query?.offset != null) throw sqlError(10741, [], { line });
+  if (isLiteral(query?.offset, (value) => value < 0)) throw sqlError(10742, [], { line });
+  if (isLiteral(query?.fetch, (value) => value < 1)) throw sqlError(10744, [], { line });
   let text = '';
   if (top !== null && !top.percent)
     text += ` FETCH FIRST (${count(top.count)}) ROWS ${top.withTies ? 'WITH TIES' : 'ONLY'}`;
@@ -278,8 +369,9 @@ function bindSelect(
   environment: Environment,
   options: QueryOptions,
 ): BoundQuery {
-  const from = select.from.map((source) => bindSource(source, scope, environment));
-  if (select.where !== null && conditionAggregates(select.where)) {
+  checkNextValue(select, query, scope);
+  const from = bindFrom(select.from, scope, environment);
+  if (select.where !== null && containsAggregate(select.where)) {
     throw sqlError(147, [], { line: select.where.line });
   }
   const where = select.where && bindCondition(select.where, scope, environment);
@@ -287,14 +379,14 @@ function bindSelect(
     select.groupBy.length > 0 ||
     select.having !== null ||
     select.items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
-  const keys = select.groupBy.map((expression) => bindExpression(expression, scope, environment));
+  const keys = select.groupBy.map((expression) => bindKey(expression, scope, environment));
   if (grouped) scope.grouping = { keys: new Set(keys.map((key) => key.sql)), violations: [], insideAggregate: 0 };
   const regroup = (sql: string): string => keys.reduce(asGrouped, sql);
   const bound = options.items?.(scope) ?? bindItems(select.items, scope, environment);
   const columns = bound.map((column) => ({ ...column, sql: regroup(column.sql) }));
-  checkGrouping(scope, 'select list');
+  checkGrouping(scope, 8120);
   const having = select.having && regroup(bindCondition(select.having, scope, environment));
-  checkGrouping(scope, 'HAVING clause');
+  checkGrouping(scope, 8121);
   const { orderBy } = query ?? { orderBy: [] };
   if (
     orderBy.length > 0 &&
@@ -305,9 +397,13 @@ function bindSelect(
   ) {
     throw sqlError(1033, [], { line: select.line });
   }
+  const large = select.distinct ? columns.find((column) => isLarge(column.type)) : undefined;
+  if (large !== undefined) throw sqlError(421, [large.type.name], { line: select.line });
   if (select.distinct) checkDistinctOrder(orderBy, columns, scope, environment);
-  const order = orderBy.map((item) => regroup(orderItem(item, columns, select.distinct, scope, environment)));
-  checkGrouping(scope, 'ORDER BY clause');
+  const order = orderBy.map((item, index) =>
+    regroup(orderItem(item, index + 1, columns, select.distinct, scope, environment)),
+  );
+  checkGrouping(scope, 8127);
   scope.grouping = null;
   const items = columns.map(
     (column, index) =>
@@ -341,6 +437,36 @@ function naturalOrder(scope: Scope): string {
   return ` ORDER BY ${index.columns.map(({ id, descending }) => `${source.pg}.c${id} ${descending ? 'DESC NULLS LAST' : 'ASC NULLS FIRST'}`).join(', ')}`;
 }
 
+/** A sequence yields one value for each row that is sent, so it stands in the select list and nowhere else. */
+function checkNextValue(
+  { items, where, having, groupBy, distinct, top, line }: Select,
+  query: Query | null,
+  scope: Scope,
+): void {
+  const has = (part: object | null): boolean => part !== null && mentions(part, 'nextValue');
+  if ([where, having, groupBy].some(has)) throw sqlError(11720, [], { line });
+  if (!has(items)) return;
+  if (scope.parent?.parent != null) throw sqlError(11719, [], { line });
+  if (distinct) throw sqlError(11721, [], { line });
+  if (top !== null || query?.offset != null) throw sqlError(11739, [], { line });
+  if ((query?.orderBy.length ?? 0) > 0) throw sqlError(11723, [], { line });
+}
+
+/** An expression of GROUP BY. @throws SqlError 144, 164, or what `checkComparable` says. */
+function bindKey(expression: Expression, scope: Scope, environment: Environment): Typed {
+  const { line } = expression;
+  if (containsAggregate(expression) || mentions(expression, 'subquery')) throw sqlError(144, [], { line });
+  if (!mentions(expression, 'column') && expression.kind !== 'call') throw sqlError(164, [], { line });
+  const key = bindExpression(expression, scope, environment);
+  checkComparable(key, line);
+  return key;
+}
+
+/** @throws SqlError 305 or 306 for what can be neither compared nor sorted. */
+export function checkComparable({ type }: Typed, line: number): void {
+  if (isLarge(type)) throw sqlError(type.name === 'xml' ? 305 : 306, [], { line });
+}
+
 /** Grouping compares like `=` does; a column's own collation says so already. */
 const distinctCollation = (typed: Typed): string =>
   familyOf(typed.type) === 'string' && typed.collation === null && typed.isNull !== true ? ' COLLATE tsql.ci' : '';
@@ -370,10 +496,10 @@ function checkDistinctOrder(
   }
 }
 
-function checkGrouping(scope: Scope, where: string): void {
+function checkGrouping(scope: Scope, number: 8120 | 8121 | 8127): void {
   const [violation] = scope.grouping?.violations ?? [];
   if (violation === undefined) return;
-  throw sqlError(8120, [violation.name, where], { line: violation.line });
+  throw sqlError(number, [violation.name], { line: violation.line });
 }
 
 function rowLocks(scope: Scope, impossible: boolean): string {

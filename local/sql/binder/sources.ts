@@ -4,12 +4,12 @@ import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } fr
 import { value } from '../emitter/built-in';
 import { convert } from '../emitter/convert';
 import { fillHoles, hole } from '../emitter/holes';
-import { collationOf, type Collation } from '../emitter/typed';
+import { collationOf, pgType, type Collation, type Typed } from '../emitter/typed';
 import { parseExpressionText } from '../parser/parser';
 import { type TableSource } from '../parser/ast';
 import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
-import { emptyScope, type Scope, type Source, type SourceColumn } from './scope';
+import { emptyScope, matchesSource, same, type Scope, type Source, type SourceColumn } from './scope';
 import { familyOf, nvarchar, sysname } from './types';
 
 /** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
@@ -38,6 +38,21 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
     case 'join':
       return bindJoin(source, scope, environment);
   }
+}
+
+/** All of FROM. @throws SqlError 1011, 1012 or 1013 where two items have one name. */
+export function bindFrom(sources: readonly TableSource[], scope: Scope, environment: Environment): string[] {
+  const texts = sources.map((source) => bindSource(source, scope, environment));
+  const line = sources[0]?.line ?? 1;
+  scope.sources.forEach((source, index) => {
+    const other = scope.sources.slice(0, index).find((before) => same(before.name, source.name));
+    if (other === undefined || source.name === '') return;
+    const [a, b] = [other.path, source.path].map((path) => path?.join('.'));
+    if (a === undefined && b === undefined) throw sqlError(1011, [source.name], { line });
+    if (a === undefined || b === undefined) throw sqlError(1012, [source.name, a ?? b ?? ''], { line });
+    if (matchesSource(other, source.path ?? [])) throw sqlError(1013, [a, b], { line });
+  });
+  return texts;
 }
 
 const joins = { inner: 'JOIN', left: 'LEFT JOIN', right: 'RIGHT JOIN', full: 'FULL JOIN' } as const;
@@ -134,6 +149,40 @@ function bindNamed(source: Extract<TableSource, { kind: 'table' }>, scope: Scope
   }
 }
 
+/** A function of several statements, which PostgreSQL calls. */
+function bindTableFunction(
+  source: Extract<TableSource, { kind: 'function' }>,
+  object: ModuleDefinition,
+  args: readonly Typed[],
+  scope: Scope,
+  environment: Environment,
+): string {
+  const { path, line, alias } = source;
+  if (args.length !== object.columns.length)
+    throw sqlError(args.length < object.columns.length ? 313 : 8144, [path.join('.')], { state: 3, line });
+  const values = object.columns.map(({ type, computed }, index) => {
+    const [given, arg] = [source.args[index], args[index]];
+    if (given?.kind === 'default' || arg === undefined) return computed?.text ?? 'NULL';
+    return convert(arg, type, { explicit: true, line });
+  });
+  const { name, table } = environment.compiledFunction(object.id);
+  if (table === null) throw invalidObject(path.join('.'), line);
+  const pg = environment.aliases.next();
+  const stored = table.columns.filter((column) => column.computed === null);
+  const columns = columnsOf(table, pg, environment).map((column, index) => ({
+    ...column,
+    name: source.columns[index] ?? column.name,
+  }));
+  scope.sources.push({
+    name: alias ?? path.at(-1) ?? '',
+    path: alias === null ? path : null,
+    pg,
+    columns,
+    table: null,
+  });
+  return `${name}(${values.join(', ')}) AS ${pg}(${stored.map((column) => `c${column.id} ${columnType(column)}`).join(', ')})`;
+}
+
 export function bindView(view: ModuleDefinition, environment: Environment): BoundQuery {
   const { view: query } = environment.syntax(view);
   if (query === null) throw invalidObject(view.name);
@@ -143,6 +192,10 @@ export function bindView(view: ModuleDefinition, environment: Environment): Boun
   }
   return { ...bound, columns: bound.columns.slice(0, view.columns.length) };
 }
+
+/** PostgreSQL's type of a stored column. */
+export const columnType = (column: ColumnDefinition): string =>
+  familyOf(column.type) === 'string' ? `text COLLATE ${collationOf(column.collation ?? '')}` : pgType(column.type);
 
 const collationOfColumn = (column: ColumnDefinition): Collation | null =>
   familyOf(column.type) !== 'string' ? null : column.collation === null ? 'tsql.ci' : collationOf(column.collation);
@@ -284,6 +337,7 @@ function bindFunction(
     return `(SELECT unnest(string_to_array(${texts[0] ?? 'NULL'}, ${texts[1] ?? "''"})) AS o1) AS ${pg}`;
   }
   const object = environment.find(path, line);
+  if (object?.kind === 'tableFunction') return bindTableFunction(source, object, args, scope, environment);
   if (object?.kind !== 'inlineFunction') throw invalidObject(path.join('.'), line);
   const { parameters, returns } = environment.syntax(object);
   if (returns?.kind !== 'inline') throw invalidObject(path.join('.'), line);

@@ -68,6 +68,8 @@ const precedence: readonly SqlType['name'][] = [
   'xml',
 ];
 
+/** text, ntext, image and xml can be tested for NULL and little else. */
+export const isLarge = (type: SqlType): boolean => ['text', 'ntext', 'image', 'xml'].includes(type.name);
 export const isWide = (type: SqlType): boolean => ['nchar', 'nvarchar', 'ntext', 'xml'].includes(type.name);
 export const isNumeric = (type: SqlType): boolean => ['integer', 'decimal', 'float'].includes(familyOf(type));
 export const int: SqlType = { name: 'int' };
@@ -214,6 +216,8 @@ export function checkImplicit(from: SqlType, to: SqlType, line?: number): void {
   const old = (type: SqlType): boolean => type.name === 'datetime' || type.name === 'smalldatetime';
   if (a === 'temporal' && isNumeric(to)) return old(from) ? demandsConvert() : clash();
   if (b === 'temporal' && isNumeric(from)) return old(to) ? undefined : clash();
+  if ((isLarge(from) || isLarge(to)) && (a === 'string' || a === 'binary') !== (b === 'string' || b === 'binary'))
+    clash();
   if (a === 'guid' && (isNumeric(to) || b === 'temporal')) clash();
   if (b === 'guid' && (isNumeric(from) || a === 'temporal')) clash();
   if (a === 'string' && b === 'binary') demandsConvert();

@@ -1,13 +1,14 @@
 import { bindCondition, type Environment } from '../binder/environment';
 import { resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
+import { columnType } from '../binder/sources';
 import { lengthOf } from '../binder/types';
 import { notSupported, sqlError } from '../errors';
 import { type AlterTableAction, type ColumnDefinition as ColumnSyntax } from '../parser/ast';
 import { parseConditionText } from '../parser/parser';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
 import { addBody } from './column-plan';
-import { columnType, convertStored, findColumn, tableScope, type TablePlan } from './table-plan';
+import { convertStored, findColumn, tableScope, type TablePlan } from './table-plan';
 import { foreignKeySql } from './constraint-plan';
 
 /** Adds to `plan` what ALTER TABLE asks for. @throws SqlError as SQL Server words it. */

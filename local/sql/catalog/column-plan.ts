@@ -1,10 +1,13 @@
 import { bindExpression, resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
-import { familyOf } from '../binder/types';
+import { columnType } from '../binder/sources';
+import { firstColumn, isKind, mentions, pathOf, someNode } from '../parser/walk';
+import { familyOf, typeName } from '../binder/types';
+import { checkCollation } from '../emitter/typed';
 import { sqlError } from '../errors';
 import { type ColumnDefinition as ColumnSyntax, type ConstraintClause, type TableBody } from '../parser/ast';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
-import { blankColumn, columnType, couldNotCreate, qualified, tableScope, type TablePlan } from './table-plan';
+import { blankColumn, couldNotCreate, isNew, qualified, tableScope, type TablePlan } from './table-plan';
 import { addConstraint, addDefault } from './constraint-plan';
 import { addIndex } from './index-plan';
 
@@ -21,9 +24,6 @@ export function addBody(plan: TablePlan, body: TableBody, check = true): void {
 const isColumnDefault = (constraint: ConstraintClause, body: TableBody): boolean =>
   constraint.kind === 'default' && body.columns.some((column) => same(column.name, constraint.column));
 
-/** Whether rows may exist already: then a new column needs a value for them. */
-const isNew = (plan: TablePlan): boolean => plan.sql[0]?.startsWith('CREATE ') === true;
-
 function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void {
   const { table, environment } = plan;
   const { line, name } = syntax;
@@ -35,7 +35,12 @@ function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void
       constraint.kind === 'key' && constraint.primary && constraint.columns.some((key) => same(key.name, name)),
   );
   const id = table.nextColumnId++;
+  const own = body.constraints.filter((constraint) => constraint.kind === 'default' && same(constraint.column, name));
+  if (own.length > 1) throw sqlError(8148, [name, table.name], { line, followedBy: couldNotCreate });
+  if (own.length > 0 && syntax.identity !== null)
+    throw sqlError(1754, [table.name, name], { line, followedBy: couldNotCreate });
   if (syntax.computed !== null) {
+    checkComputed(plan, syntax.name, syntax.computed, line);
     const typed = bindExpression(syntax.computed.expression, tableScope(table, environment), environment);
     table.columns.push({
       ...blankColumn(id, name, typed.type),
@@ -69,15 +74,59 @@ function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void
     collation:
       syntax.collation === null || syntax.collation.toLowerCase() === 'database_default' ? null : syntax.collation,
   };
-  checkIdentity(column, table, line);
+  checkIdentity(column, syntax, table, line);
+  if (column.rowversion && table.columns.some((other) => other.rowversion))
+    throw sqlError(2738, [table.name, name], { line });
+  if (column.rowguid && type.name !== 'uniqueidentifier') throw sqlError(2761, [], { line });
+  if (column.rowguid && table.columns.some((other) => other.rowguid)) throw sqlError(8196, [], { line });
+  if (column.collation !== null) {
+    if (familyOf(type) !== 'string') throw sqlError(447, [typeName(type)], { line });
+    checkCollation(column.collation, line);
+  }
   table.columns.push(column);
   const constraint = body.constraints.find((candidate) => candidate.kind === 'default' && same(candidate.column, name));
   const fallback = constraint?.kind === 'default' ? addDefault(plan, constraint, column) : null;
   plan.sql.push(...columnSql(plan, column, fallback, constraint?.kind === 'default' && constraint.withValues));
 }
 
-function checkIdentity(column: ColumnDefinition, table: TableDefinition, line: number): void {
+/** Functions whose answer is not their arguments' alone. */
+const nondeterministic = new Set(
+  `GETDATE GETUTCDATE SYSDATETIME SYSUTCDATETIME SYSDATETIMEOFFSET CURRENT_TIMESTAMP NEWID NEWSEQUENTIALID RAND CURRENT_USER SESSION_USER
+  SYSTEM_USER USER USER_NAME SUSER_NAME SUSER_SNAME HOST_NAME APP_NAME DB_NAME OBJECT_ID OBJECT_NAME SCOPE_IDENTITY IDENT_CURRENT`.split(
+    /\s+/,
+  ),
+);
+
+/** @throws SqlError for the text of a computed column that SQL Server does not take. */
+function checkComputed(
+  plan: TablePlan,
+  name: string,
+  { expression, persisted }: NonNullable<ColumnSyntax['computed']>,
+  line: number,
+): void {
+  const { table, environment } = plan;
+  if (mentions(expression, 'subquery')) throw sqlError(1046, [], { line });
+  const scope = tableScope(table, environment);
+  const computed = firstColumn(expression, (used) =>
+    table.columns.some((column) => column.computed !== null && same(column.name, used)),
+  );
+  if (computed !== null) throw sqlError(1759, [computed, table.name], { line });
+  const changes = (node: object): boolean =>
+    isKind(node, 'call') && nondeterministic.has(String(pathOf(node)).toUpperCase());
+  if (persisted && someNode(expression, changes)) throw sqlError(4936, [name, table.name], { line });
+  if (!persisted || expression.kind !== 'cast' || expression.style !== null) return;
+  // Dates as text depend on the session's language, unless a style says how.
+  const families = [
+    familyOf(bindExpression(expression.operand, scope, environment).type),
+    familyOf(resolveType(environment, expression.type)),
+  ];
+  if (families.includes('string') && families.includes('temporal')) throw sqlError(4936, [name, table.name], { line });
+}
+
+function checkIdentity(column: ColumnDefinition, syntax: ColumnSyntax, table: TableDefinition, line: number): void {
   if (column.identity === null) return;
+  if (syntax.nullable === true) throw sqlError(8147, [column.name, table.name], { line });
+  if (Number(column.identity.increment) === 0) throw sqlError(2753, [column.name], { line });
   if (table.columns.some((other) => other.identity !== null)) {
     throw sqlError(2744, [table.name], { line });
   }

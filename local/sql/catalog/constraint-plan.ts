@@ -1,3 +1,4 @@
+import { firstColumn, mentions } from '../parser/walk';
 import { bindCondition, bindExpression } from '../binder/environment';
 import { emptyScope, same } from '../binder/scope';
 import { convertForColumn } from '../emitter/convert';
@@ -10,6 +11,7 @@ import {
   couldNotCreate,
   definitionText,
   findColumn,
+  isNew,
   qualified,
   record,
   refuseFunctions,
@@ -17,7 +19,8 @@ import {
   tableScope,
   type TablePlan,
 } from './table-plan';
-import { checkClustered, indexSql } from './index-plan';
+import { repeatsCascade } from './cascade-paths';
+import { checkClustered, indexSql, refuseRepeated } from './index-plan';
 
 export function addDefault(
   plan: TablePlan,
@@ -25,6 +28,9 @@ export function addDefault(
   column: ColumnDefinition,
 ): string {
   const { table, environment } = plan;
+  if (mentions(clause.expression, 'subquery')) throw sqlError(1046, [], { line: clause.line });
+  const named = firstColumn(clause.expression);
+  if (named !== null) throw sqlError(128, [named], { line: clause.line });
   const typed: Typed = bindExpression(clause.expression, emptyScope(), environment);
   const sql = convertForColumn(typed, column.type, qualified(table), column.name, clause.line);
   if (table.defaults.some((existing) => existing.columnId === column.id)) {
@@ -64,11 +70,14 @@ export function addConstraint(plan: TablePlan, clause: ConstraintClause, check: 
 
 function addCheck(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'check' }>, check: boolean): void {
   const { table, environment } = plan;
+  if (mentions(clause.condition, 'subquery', 'exists', 'inQuery')) throw sqlError(1046, [], { line: clause.line });
   const sql = bindCondition(clause.condition, tableScope(table, environment), environment);
   refuseFunctions(sql, 'CHECK constraints', clause.line);
   const id = plan.nextId();
   const column =
     clause.column === null ? undefined : table.columns.find((candidate) => same(candidate.name, clause.column ?? ''));
+  if (column !== undefined && isNew(plan) && firstColumn(clause.condition, (used) => !same(used, column.name)) !== null)
+    throw sqlError(8141, [column.name, table.name], { line: clause.line, followedBy: couldNotCreate });
   const name = clause.name ?? systemName('CK', column === undefined ? [table.name] : [table.name, column.name], id);
   const info = {
     text: clause.text,
@@ -86,6 +95,7 @@ function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key'
   const { table } = plan;
   const { line } = clause;
   if (clause.primary && table.indexes.some((index) => index.primary)) {
+    if (isNew(plan)) throw sqlError(8110, [table.name], { line });
     throw sqlError(1779, [table.name], { line, followedBy: couldNotCreate });
   }
   const columns = clause.columns.map((key) => ({
@@ -112,7 +122,13 @@ function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key'
     filter: null,
     disabled: false,
   };
+  if (isNew(plan) && index.clustered && table.indexes.some((other) => other.clustered))
+    throw sqlError(8112, [table.name], { line });
   checkClustered(table, index, line);
+  refuseRepeated(
+    clause.columns.map((key) => key.name),
+    line,
+  );
   table.indexes.push(index);
   plan.sql.push(...indexSql(table, index, plan.environment, line));
   record(plan, id, name, clause.primary ? 'PK' : 'UQ', { systemNamed: clause.name === null });
@@ -145,6 +161,10 @@ function addForeignKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind
           ),
         );
   checkForeignKey(name, columns, referenced, table, target, line);
+  if ([clause.onDelete, clause.onUpdate].includes('SET_NULL') && columns.some((column) => !column.nullable))
+    throw sqlError(1761, [name], { line, followedBy: couldNotCreate });
+  if (repeatsCascade(table, { ...clause, referencedId: target.id }, environment))
+    throw sqlError(1785, [name, table.name], { line, followedBy: couldNotCreate });
   const info = {
     columns: columns.map((column) => column.id),
     referencedId: target.id,

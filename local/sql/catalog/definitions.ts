@@ -118,7 +118,7 @@ export interface TableDefinition extends Named, TableInfo {
 }
 
 export interface ModuleDefinition extends Named {
-  kind: 'view' | 'procedure' | 'scalarFunction' | 'inlineFunction' | 'trigger';
+  kind: 'view' | 'procedure' | 'scalarFunction' | 'inlineFunction' | 'tableFunction' | 'trigger';
   source: string;
   parentId: number;
   /** Changes whenever the module is altered. */

@@ -3,7 +3,7 @@ import { same } from '../binder/scope';
 import { columnsOf } from '../binder/sources';
 import { familyOf, lengthOf } from '../binder/types';
 import { type SqlError, sqlError } from '../errors';
-import { type IndexClause } from '../parser/ast';
+import { type Condition, type Expression, type IndexClause } from '../parser/ast';
 import { type IndexDefinition, type TableDefinition } from './definitions';
 import { findColumn, qualified, refuseFunctions, relation, tableScope, type TablePlan } from './table-plan';
 
@@ -14,6 +14,8 @@ export function addIndex(plan: TablePlan, clause: IndexClause): void {
   if (table.indexes.some((index) => same(index.name, clause.name))) {
     throw sqlError(1913, [clause.name, qualified(table)], { line });
   }
+  refuseRepeated([...clause.columns.map((key) => key.name), ...clause.included], line);
+  if (clause.filter !== null) checkFilter(clause.filter, clause.name, table);
   const missing = (name: string) => (): SqlError => sqlError(1911, [name], { line, scope: 'statement' });
   const index: IndexDefinition = {
     id: table.nextIndexId++,
@@ -35,6 +37,41 @@ export function addIndex(plan: TablePlan, clause: IndexClause): void {
   const filter =
     clause.filter === null ? '' : ` WHERE ${bindCondition(clause.filter, tableScope(table, environment), environment)}`;
   plan.sql.push(...indexSql(table, index, environment, line, filter));
+}
+
+/** @throws SqlError 1909 for a column that is named twice. */
+export function refuseRepeated(names: readonly string[], line: number): void {
+  const repeated = names.find((name, at) => names.findIndex((other) => same(other, name)) < at);
+  if (repeated !== undefined) throw sqlError(1909, [repeated], { line });
+}
+
+/** A filter compares columns with constants, joined by AND. */
+function checkFilter(filter: Condition, index: string, table: TableDefinition): void {
+  const { line } = filter;
+  const constant = (expression: Expression): boolean =>
+    expression.kind === 'literal' || (expression.kind === 'cast' && constant(expression.operand));
+  switch (filter.kind) {
+    case 'and':
+      checkFilter(filter.left, index, table);
+      return checkFilter(filter.right, index, table);
+    case 'or':
+    case 'not':
+    case 'like':
+    case 'between':
+      throw sqlError(156, [filter.kind.toUpperCase()], { line });
+    case 'compare':
+      if (filter.left.kind === 'column' && constant(filter.right)) return;
+      break;
+    case 'in':
+      if (filter.operand.kind === 'column' && filter.list.every(constant) && !filter.negated) return;
+      break;
+    case 'isNull':
+      if (filter.operand.kind === 'column') return;
+      break;
+    default:
+      break;
+  }
+  throw sqlError(10735, [index, qualified(table)], { line });
 }
 
 /**

@@ -68,7 +68,7 @@ export const informationSchemaViews: Record<string, SystemView> = {
   'information_schema.routines': {
     columns:
       'SPECIFIC_CATALOG:sysname SPECIFIC_SCHEMA:sysname SPECIFIC_NAME:sysname ROUTINE_CATALOG:sysname ROUTINE_SCHEMA:sysname ROUTINE_NAME:sysname ROUTINE_TYPE:sysname ROUTINE_DEFINITION:text CREATED:datetime LAST_ALTERED:datetime',
-    sql: `SELECT ${database}, s.name, o.name, ${database}, s.name, o.name, CASE o.type WHEN 'P' THEN 'PROCEDURE' ELSE 'FUNCTION' END, o.source, o.created, o.modified FROM ${joined} WHERE ${own} AND o.type IN ('P','FN','IF')`,
+    sql: `SELECT ${database}, s.name, o.name, ${database}, s.name, o.name, CASE o.type WHEN 'P' THEN 'PROCEDURE' ELSE 'FUNCTION' END, o.source, o.created, o.modified FROM ${joined} WHERE ${own} AND o.type IN ('P','FN','IF','TF')`,
   },
   'information_schema.schemata': {
     columns: 'CATALOG_NAME:sysname SCHEMA_NAME:sysname SCHEMA_OWNER:sysname',

@@ -119,7 +119,7 @@ SELECT coalesce((SELECT name FROM catalog.types WHERE user_id = v), (SELECT name
 CREATE FUNCTION tsql.object_property(object_id int, property text) RETURNS int LANGUAGE sql STABLE AS $$
 SELECT CASE property
   WHEN 'istable' THEN (o.type = 'U')::int WHEN 'isusertable' THEN (o.type = 'U')::int WHEN 'isview' THEN (o.type = 'V')::int WHEN 'isprocedure' THEN (o.type = 'P')::int
-  WHEN 'isscalarfunction' THEN (o.type = 'FN')::int WHEN 'isinlinefunction' THEN (o.type = 'IF')::int WHEN 'istablefunction' THEN (o.type = 'IF')::int
+  WHEN 'isscalarfunction' THEN (o.type = 'FN')::int WHEN 'isinlinefunction' THEN (o.type = 'IF')::int WHEN 'istablefunction' THEN (o.type IN ('IF','TF'))::int
   WHEN 'istrigger' THEN (o.type = 'TR')::int WHEN 'isprimarykey' THEN (o.type = 'PK')::int WHEN 'isuniquecnst' THEN (o.type = 'UQ')::int
   WHEN 'isforeignkey' THEN (o.type = 'F')::int WHEN 'ischeckcnst' THEN (o.type = 'C')::int WHEN 'isdefaultcnst' THEN (o.type = 'D')::int
   WHEN 'isconstraint' THEN (o.type IN ('PK','UQ','F','C','D'))::int WHEN 'ismsshipped' THEN 0

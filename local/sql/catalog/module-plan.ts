@@ -1,9 +1,11 @@
+import { z } from 'zod';
 import { bindExpression, bindQuery, resolveType, type Environment } from '../binder/environment';
 import { emptyScope, same } from '../binder/scope';
 import { convert } from '../emitter/convert';
 import { quote } from '../emitter/typed';
 import { notSupported, sqlError } from '../errors';
 import { type ModuleDefinition } from '../parser/ast';
+import { isKind, isQuery, pathOf, someNode } from '../parser/walk';
 import { type ColumnDefinition, type ObjectDefinition } from './definitions';
 import { blankColumn } from './table-plan';
 
@@ -22,7 +24,7 @@ export interface ModuleRequest {
 const kinds = {
   view: ['view'],
   procedure: ['procedure'],
-  function: ['scalarFunction', 'inlineFunction'],
+  function: ['scalarFunction', 'inlineFunction', 'tableFunction'],
   trigger: ['trigger'],
 } as const;
 
@@ -43,7 +45,7 @@ export function planModule(request: ModuleRequest, environment: Environment): st
     request.source.replace(/^((?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*)(?:CREATE\s+OR\s+ALTER|ALTER)\b/i, '$1CREATE'),
   );
   const type = objectType(definition);
-  const info = quote(JSON.stringify(moduleInfo(definition, environment, line)));
+  const info = quote(JSON.stringify(moduleInfo(definition, full, environment, line)));
   const parent = definition.trigger === null ? 0 : triggerTable(definition.trigger.table, full, environment, line);
   if (existing !== null) {
     return `UPDATE catalog.objects SET source = ${source}, type = '${type}', info = ${definition.kind === 'trigger' ? `info || ${info}::jsonb` : info}, version = version + 1, modified = statement_timestamp() AT TIME ZONE 'UTC' WHERE id = ${existing.id}`;
@@ -60,17 +62,17 @@ function objectType(definition: ModuleDefinition): string {
     case 'trigger':
       return 'TR';
     case 'function':
-      return definition.returns?.kind === 'inline' ? 'IF' : 'FN';
+      return { inline: 'IF', table: 'TF', scalar: 'FN' }[definition.returns?.kind ?? 'scalar'];
   }
 }
 
 function triggerTable(path: readonly string[], trigger: string, environment: Environment, line: number): number {
   const table = environment.find(path, line);
-  if (table?.kind === 'table' || table?.kind === 'view') return table.id;
+  if (table?.kind === 'table') return table.id;
   throw sqlError(8197, [path.join('.')], { line, procedure: trigger.split('.')[1] });
 }
 
-function moduleInfo(definition: ModuleDefinition, environment: Environment, line: number): object {
+function moduleInfo(definition: ModuleDefinition, full: string, environment: Environment, line: number): object {
   switch (definition.kind) {
     case 'trigger':
       return {
@@ -83,11 +85,28 @@ function moduleInfo(definition: ModuleDefinition, environment: Environment, line
       if (JSON.stringify(definition.view).includes('"path":["#')) {
         throw sqlError(4508, [], { line });
       }
+      checkBinding(definition, 'view', full, line);
       return { columns: outputColumns(definition, definition.view, environment, line) };
     }
     default:
-      return { columns: signature(definition, environment) };
+      if (definition.kind === 'function') checkBinding(definition, 'function', full, line);
+      return { columns: signature(definition, environment, line) };
   }
+}
+
+/** WITH SCHEMABINDING: every object by schema and name, no star. @throws SqlError 1054 or 4512. */
+function checkBinding(definition: ModuleDefinition, kind: string, name: string, line: number): void {
+  if (!definition.schemaBinding) return;
+  const common = new Set<string>();
+  const invalid = (node: object): boolean => {
+    if (isKind(node, 'star')) throw sqlError(1054, [], { line });
+    if (isQuery(node) && 'with' in node && Array.isArray(node.with))
+      for (const table of node.with) common.add(z.object({ name: z.string() }).parse(table).name.toLowerCase());
+    const path = isKind(node, 'table') ? pathOf(node)?.join('.') : undefined;
+    if (path === undefined || path.split('.').length === 2 || common.has(path.toLowerCase())) return false;
+    throw sqlError(4512, [kind, name, path], { line });
+  };
+  someNode([definition.view ?? [], definition.returns ?? [], definition.body], invalid);
 }
 
 function outputColumns(
@@ -97,7 +116,7 @@ function outputColumns(
   line: number,
 ): ColumnDefinition[] {
   const view = definition.path.at(-1) ?? '';
-  const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
+  const bound = bindQuery(query, null, { ...environment, tables: new Map() });
   if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length) {
     throw sqlError(definition.columns.length > bound.columns.length ? 8159 : 8158, [view], { line });
   }
@@ -114,7 +133,7 @@ function outputColumns(
 }
 
 /** Parameters, then the result of a scalar function. A parameter's default is kept as PostgreSQL text in `computed`. */
-function signature(definition: ModuleDefinition, environment: Environment): ColumnDefinition[] {
+function signature(definition: ModuleDefinition, environment: Environment, line: number): ColumnDefinition[] {
   const parameters = definition.parameters.map((parameter, index): ColumnDefinition => {
     const type = parameter.readonly ? ({ name: 'int' } as const) : resolveType(environment, parameter.type, index + 1);
     const fallback =
@@ -127,12 +146,10 @@ function signature(definition: ModuleDefinition, environment: Environment): Colu
       rowguid: parameter.output,
     };
   });
-  if (definition.returns?.kind === 'inline')
-    bindQuery(definition.returns.query, null, {
-      ...environment,
-      variables: new Map(parameters.map(({ name, type }) => [name, type])),
-      tables: new Map(),
-    });
+  if (definition.returns?.kind === 'inline') {
+    const variables = new Map(parameters.map(({ name, type }) => [name, type]));
+    outputColumns(definition, definition.returns.query, { ...environment, variables }, line);
+  }
   if (definition.returns?.kind !== 'scalar') return parameters;
   return [...parameters, blankColumn(0, '', resolveType(environment, definition.returns.type))];
 }

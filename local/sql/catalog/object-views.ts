@@ -1,7 +1,7 @@
 import { type SystemView } from './system-view';
 
 const typeDescriptions = `CASE o.type WHEN 'U' THEN 'USER_TABLE' WHEN 'V' THEN 'VIEW' WHEN 'P' THEN 'SQL_STORED_PROCEDURE' WHEN 'FN' THEN 'SQL_SCALAR_FUNCTION'
-  WHEN 'IF' THEN 'SQL_INLINE_TABLE_VALUED_FUNCTION' WHEN 'TR' THEN 'SQL_TRIGGER' WHEN 'PK' THEN 'PRIMARY_KEY_CONSTRAINT' WHEN 'UQ' THEN 'UNIQUE_CONSTRAINT'
+  WHEN 'IF' THEN 'SQL_INLINE_TABLE_VALUED_FUNCTION' WHEN 'TF' THEN 'SQL_TABLE_VALUED_FUNCTION' WHEN 'TR' THEN 'SQL_TRIGGER' WHEN 'PK' THEN 'PRIMARY_KEY_CONSTRAINT' WHEN 'UQ' THEN 'UNIQUE_CONSTRAINT'
   WHEN 'F' THEN 'FOREIGN_KEY_CONSTRAINT' WHEN 'C' THEN 'CHECK_CONSTRAINT' WHEN 'D' THEN 'DEFAULT_CONSTRAINT' WHEN 'SO' THEN 'SEQUENCE_OBJECT' WHEN 'SN' THEN 'SYNONYM' WHEN 'TT' THEN 'TYPE_TABLE' END`;
 
 /** Objects of the database; temporary tables are seen by the session that owns them. */
@@ -116,7 +116,7 @@ export const objectViews: Record<string, SystemView> = {
   'sys.parameters': {
     columns:
       'object_id:int name:sysname parameter_id:int system_type_id:tinyint user_type_id:int max_length:smallint precision:tinyint scale:tinyint is_output:bit has_default_value:bit',
-    sql: `SELECT o.id, c ->> 'name', (c ->> 'id')::int, t.id, t.user_id, tsql.type_size(c -> 'type')::int2, tsql.type_precision(c -> 'type')::int2, tsql.type_scale(c -> 'type')::int2, ${flag("(c ->> 'rowguid')::boolean")}, ${flag("c -> 'computed' <> 'null'")} ${columnRows} AND o.type IN ('P','FN','IF')`,
+    sql: `SELECT o.id, c ->> 'name', (c ->> 'id')::int, t.id, t.user_id, tsql.type_size(c -> 'type')::int2, tsql.type_precision(c -> 'type')::int2, tsql.type_scale(c -> 'type')::int2, ${flag("(c ->> 'rowguid')::boolean")}, ${flag("c -> 'computed' <> 'null'")} ${columnRows} AND o.type IN ('P','FN','IF','TF')`,
   },
   'sys.types': {
     columns:

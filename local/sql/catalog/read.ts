@@ -8,6 +8,7 @@ import {
   sqlTypeSchema,
   tableInfoSchema,
   triggerInfoSchema,
+  type ModuleDefinition,
   type ObjectDefinition,
   type TriggerDefinition,
 } from './definitions';
@@ -36,11 +37,12 @@ const describedSchema = z.object({
 const columnsSchema = z.object({ columns: z.array(columnSchema) });
 const typeSchema = z.object({ base: sqlTypeSchema.nullable(), nullable: z.boolean(), body: z.string().nullable() });
 
-const moduleKinds: Readonly<Record<string, 'view' | 'procedure' | 'scalarFunction' | 'inlineFunction' | 'trigger'>> = {
+const moduleKinds: Readonly<Record<string, ModuleDefinition['kind']>> = {
   V: 'view',
   P: 'procedure',
   FN: 'scalarFunction',
   IF: 'inlineFunction',
+  TF: 'tableFunction',
   TR: 'trigger',
 };
 

@@ -1,7 +1,9 @@
 import { resolveType, type Environment } from '../binder/environment';
 import { same } from '../binder/scope';
+import { familyOf } from '../binder/types';
 import { quote } from '../emitter/typed';
 import { notSupported, sqlError } from '../errors';
+import { type messages } from '../messages';
 import { type SequenceOptions, type StatementBody } from '../parser/ast';
 import { type SqlType } from '../session';
 import { type ObjectDefinition } from './definitions';
@@ -41,23 +43,12 @@ export function planSchemaObject(statement: SchemaObjectStatement, context: Sche
     case 'createSynonym':
       return [insertObject(context, statement.path.at(-1) ?? '', 'SN', 'o', { target: statement.target })];
     case 'createType': {
-      if (statement.body !== null) {
-        return [
-          insertObject(context, statement.path.at(-1) ?? '', 'TT', 't', {
-            base: null,
-            nullable: true,
-            body: statement.body,
-          }),
-        ];
-      }
-      if (statement.base === null) return [];
-      const base = resolveType(context.environment, statement.base);
+      const { base, body, nullable, path } = statement;
+      const exists = `tsql.type_id(${context.databaseId}, ${quote(path.map((part) => `[${part}]`).join('.'))}) IS NOT NULL`;
+      const info = { base: base && resolveType(context.environment, base), nullable, body };
       return [
-        insertObject(context, statement.path.at(-1) ?? '', 'AT', 't', {
-          base,
-          nullable: statement.nullable,
-          body: null,
-        }),
+        failWhen(exists, 219, path.join('.')),
+        insertObject(context, path.at(-1) ?? '', body === null ? 'AT' : 'TT', 't', info),
       ];
     }
     case 'drop':
@@ -72,8 +63,8 @@ export function planSchemaObject(statement: SchemaObjectStatement, context: Sche
 }
 
 /** Raises a T-SQL error inside PostgreSQL when a condition holds. */
-const failWhen = (condition: string, number: number, message: string): string =>
-  `SELECT tsql.fail(${number}, 'statement', ${quote(message)}) WHERE ${condition}`;
+const failWhen = (condition: string, number: keyof typeof messages, ...args: string[]): string =>
+  `SELECT tsql.fail(${number}, 'statement', ${quote(sqlError(number, args).message)}) WHERE ${condition}`;
 
 const principal = (name: string, { databaseId }: SchemaContext): string =>
   `(SELECT id FROM catalog.principals WHERE database_id = ${databaseId} AND lower(name) = lower(${quote(name)}))`;
@@ -81,11 +72,7 @@ const principal = (name: string, { databaseId }: SchemaContext): string =>
 function createSchema(name: string, context: SchemaContext): string[] {
   const { databaseId } = context;
   return [
-    failWhen(
-      `tsql.schema_id(${databaseId}, ${quote(name)}) IS NOT NULL`,
-      2714,
-      `There is already an object named '${name}' in the database.`,
-    ),
+    failWhen(`tsql.schema_id(${databaseId}, ${quote(name)}) IS NOT NULL`, 2714, name),
     `INSERT INTO catalog.schemas (database_id, id, name) SELECT ${databaseId}, coalesce(max(id) FILTER (WHERE id < 16384), 4) + 1, ${quote(name)} FROM catalog.schemas WHERE database_id = ${databaseId}`,
   ];
 }
@@ -98,11 +85,7 @@ function transfer(
   const schemaId = `tsql.schema_id(${databaseId}, ${quote(statement.schema)})`;
   if (object === null) throw sqlError(15151, ['find', 'object', statement.path.at(-1) ?? '']);
   return [
-    failWhen(
-      `${schemaId} IS NULL`,
-      15151,
-      `Cannot alter the schema '${statement.schema}', because it does not exist or you do not have permission.`,
-    ),
+    failWhen(`${schemaId} IS NULL`, 15151, 'alter', 'schema', statement.schema),
     `UPDATE catalog.objects SET schema_id = ${schemaId} WHERE id = ${object.id} OR parent_id = ${object.id}`,
   ];
 }
@@ -132,10 +115,15 @@ function createSequence(
   const type: SqlType = statement.type === null ? { name: 'bigint' } : resolveType(context.environment, statement.type);
   const [low = '', high = ''] = bounds[type.name] ?? bounds.bigint ?? [];
   const increment = options.increment ?? '1';
-  if (increment === '0') throw sqlError(11700, [statement.path.join('.')]);
+  const full = statement.path.join('.');
+  if (increment === '0') throw sqlError(11700, [full]);
+  if (type.name === 'bit' || !(familyOf(type) === 'integer' || ('precision' in type && type.scale === 0)))
+    throw sqlError(11702, [full]);
   const minimum = options.minimum ?? low;
   const maximum = options.maximum ?? high;
   const start = options.start ?? (increment.startsWith('-') ? maximum : minimum);
+  if (BigInt(minimum) >= BigInt(maximum)) throw sqlError(11705, [full]);
+  if (BigInt(start) < BigInt(minimum) || BigInt(start) > BigInt(maximum)) throw sqlError(11703, [full]);
   const info = { type, start, increment, minimum, maximum, cycle: options.cycle ?? false };
   const name = statement.path.at(-1) ?? '';
   const pg = `AS int8 START ${start} INCREMENT ${increment} MINVALUE ${minimum} MAXVALUE ${maximum} ${options.cycle === true ? 'CYCLE' : 'NO CYCLE'}`;
@@ -181,16 +169,12 @@ function dropSchemaObject(
   const [path = []] = statement.paths;
   const name = path.at(-1) ?? '';
   const { what, ifExists } = statement;
-  const missing = (exists: string): string[] =>
-    ifExists
-      ? []
-      : [
-          failWhen(
-            `NOT EXISTS (${exists})`,
-            15151,
-            `Cannot drop the ${what} '${path.join('.')}', because it does not exist or you do not have permission.`,
-          ),
-        ];
+  const missing = (exists: string): string[] => {
+    if (ifExists) return [];
+    const full = path.join('.');
+    if (what === 'type') return [failWhen(`NOT EXISTS (${exists})`, 218, full)];
+    return [failWhen(`NOT EXISTS (${exists})`, 15151, 'drop', what, full)];
+  };
   if (what === 'schema') {
     const schemaId = `tsql.schema_id(${databaseId}, ${quote(name)})`;
     return [
@@ -210,6 +194,7 @@ function dropSchemaObject(
   const id = principal(name, context);
   return [
     ...missing(`SELECT FROM catalog.principals WHERE database_id = ${databaseId} AND id = ${id}`),
+    failWhen(`EXISTS (SELECT FROM catalog.role_members WHERE database_id = ${databaseId} AND role_id = ${id})`, 15144),
     `DELETE FROM catalog.role_members WHERE database_id = ${databaseId} AND (member_id = ${id} OR role_id = ${id})`,
     `DELETE FROM catalog.permissions WHERE database_id = ${databaseId} AND grantee_id = ${id}`,
     `DELETE FROM catalog.principals WHERE database_id = ${databaseId} AND id = ${id}`,
@@ -219,11 +204,7 @@ function dropSchemaObject(
 function createPrincipal(name: string, type: string, options: string, context: SchemaContext): string[] {
   const { databaseId } = context;
   return [
-    failWhen(
-      `${principal(name, context)} IS NOT NULL`,
-      15023,
-      `User, group, or role '${name}' already exists in the current database.`,
-    ),
+    failWhen(`${principal(name, context)} IS NOT NULL`, 15023, name),
     `INSERT INTO catalog.principals (database_id, id, name, type, options) SELECT ${databaseId}, coalesce(max(id) FILTER (WHERE id < 16384), 4) + 1, ${quote(name)}, '${type}', ${quote(options)} FROM catalog.principals WHERE database_id = ${databaseId}`,
   ];
 }
@@ -234,16 +215,8 @@ function roleMember(
 ): string[] {
   const [role, member] = [principal(statement.role, context), principal(statement.member, context)];
   const check = [
-    failWhen(
-      `${role} IS NULL`,
-      15151,
-      `Cannot alter the role '${statement.role}', because it does not exist or you do not have permission.`,
-    ),
-    failWhen(
-      `${member} IS NULL`,
-      15151,
-      `Cannot ${statement.add ? 'add' : 'drop'} the principal '${statement.member}', because it does not exist or you do not have permission.`,
-    ),
+    failWhen(`${role} IS NULL`, 15151, 'alter', 'role', statement.role),
+    failWhen(`${member} IS NULL`, 15151, statement.add ? 'add' : 'drop', 'principal', statement.member),
   ];
   const change = statement.add
     ? `INSERT INTO catalog.role_members SELECT ${context.databaseId}, ${role}, ${member} ON CONFLICT DO NOTHING`
@@ -263,25 +236,20 @@ function permission(
   if (onObject) {
     if (context.object === null) throw sqlError(15151, ['find', 'object', name]);
     major = String(context.object.id);
+    const { kind } = context.object;
+    const rows = ['table', 'view', 'inlineFunction', 'tableFunction'].includes(kind);
+    const wrong = statement.permissions.find((right) =>
+      kind === 'procedure' || kind === 'scalarFunction'
+        ? ['SELECT', 'INSERT', 'UPDATE', 'DELETE'].includes(right)
+        : rows && right === 'EXECUTE',
+    );
+    if (wrong !== undefined) throw sqlError(4606, [wrong]);
   } else if (statement.class === 'SCHEMA') major = `tsql.schema_id(${databaseId}, ${quote(name)})`;
   else if (!same(statement.class, 'DATABASE')) throw notSupported(`permissions on ${statement.class}`);
   return statement.principals.flatMap((grantee) => {
     const id = principal(grantee, context);
-    const checks = [
-      failWhen(
-        `${id} IS NULL`,
-        15151,
-        `Cannot find the user '${grantee}', because it does not exist or you do not have permission.`,
-      ),
-    ];
-    if (statement.class === 'SCHEMA')
-      checks.push(
-        failWhen(
-          `${major} IS NULL`,
-          15151,
-          `Cannot find the schema '${name}', because it does not exist or you do not have permission.`,
-        ),
-      );
+    const checks = [failWhen(`${id} IS NULL`, 15151, 'find', 'user', grantee)];
+    if (statement.class === 'SCHEMA') checks.push(failWhen(`${major} IS NULL`, 15151, 'find', 'schema', name));
     return [
       ...checks,
       ...statement.permissions.flatMap((right) => {

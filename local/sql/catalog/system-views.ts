@@ -1,4 +1,6 @@
 import { type Environment } from '../binder/environment';
+import { notSupported } from '../errors';
+import { isMissingView } from '../missing';
 import { type Path } from '../parser/ast';
 import { type SqlType } from '../session';
 import { informationSchemaViews } from './information-schema';
@@ -34,6 +36,8 @@ export function systemView(
   const schema = path.at(-2)?.toLowerCase() ?? (legacy.has(name) ? 'sys' : '');
   const key = legacy.has(name) && (schema === 'dbo' || schema === '') ? `sys.${name}` : `${schema}.${name}`;
   const view = views.get(key);
+  if (view === undefined && path.length < 3 && isMissingView(schema, name))
+    throw notSupported(`the system view ${path.join('.')}`);
   if (view === undefined) return null;
   const database = path.at(-3)?.toLowerCase() === 'tempdb' ? 2 : environment.databaseId;
   const columns = view.columns.split(/\s+/).map((column) => {

@@ -2,7 +2,7 @@ import { type Environment } from '../binder/environment';
 import { emptyScope, same, type Scope } from '../binder/scope';
 import { columnsOf } from '../binder/sources';
 import { convertForColumn, convert } from '../emitter/convert';
-import { collationOf, pgType, quote } from '../emitter/typed';
+import { quote } from '../emitter/typed';
 import { familyOf } from '../binder/types';
 import { notSupported, type SqlError } from '../errors';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
@@ -22,6 +22,9 @@ export interface TablePlan {
   nextId(): number;
   environment: Environment;
 }
+
+/** false: rows may exist already, and a new column needs a value for them. */
+export const isNew = (plan: TablePlan): boolean => plan.sql[0]?.startsWith('CREATE ') === true;
 
 export const qualified = (table: TableDefinition): string => `${table.schema}.${table.name}`;
 
@@ -86,12 +89,6 @@ export const blankColumn = (id: number, name: string, type: ColumnDefinition['ty
   sparse: false,
   collation: null,
 });
-
-export function columnType(column: ColumnDefinition): string {
-  return familyOf(column.type) === 'string'
-    ? `text COLLATE ${collationOf(column.collation ?? '')}`
-    : pgType(column.type);
-}
 
 export const couldNotCreate = {
   number: 1750,

@@ -1,6 +1,6 @@
 import { sqlError } from '../errors';
 import { type SqlType } from '../session';
-import { checkImplicit, familyOf, isWide, lengthOf, typeName } from '../binder/types';
+import { checkImplicit, familyOf, isLarge, isWide, lengthOf, typeName } from '../binder/types';
 import { pgType, plain, quote, type Typed } from './typed';
 
 export interface ConvertOptions {
@@ -29,6 +29,9 @@ function checkExplicit(from: SqlType, to: SqlType, line?: number): void {
     (modern(to) && ['integer', 'decimal', 'float'].includes(a)) ||
     (a === 'guid' && ['integer', 'decimal', 'float', 'temporal'].includes(b)) ||
     (b === 'guid' && ['integer', 'decimal', 'float', 'temporal'].includes(a)) ||
+    (isLarge(from) && b !== (from.name === 'image' ? 'binary' : 'string') && from.name !== 'xml') ||
+    (from.name === 'xml' && !['string', 'binary'].includes(b)) ||
+    (isLarge(to) && !['string', 'binary'].includes(a)) ||
     (from.name === 'date' && to.name === 'time') ||
     (from.name === 'time' && to.name === 'date') ||
     (a === 'float' && to.name === 'image') ||
@@ -200,7 +203,8 @@ const toText: Converter = (value, to, options) => {
   const sourceSize = from === 'string' ? lengthOf(type) : 64;
   let cut = text;
   if (value.constant !== undefined ? value.constant.length > size : sourceSize === 'max' || sourceSize > size) {
-    if (from === 'integer') cut = `tsql.int_text(${value.sql}, ${size})`;
+    if (from === 'integer' && type.name !== 'bigint' && !isWide(to)) cut = `tsql.int_text(${value.sql}, ${size})`;
+    else if (from === 'integer') cut = `tsql.checked_text(${text}, ${size}, 'expression', ${quote(typeName(to))})`;
     else if (from === 'decimal' || from === 'float') {
       cut = `tsql.checked_text(${text}, ${size}, ${quote(type.name === 'decimal' ? 'numeric' : typeName(type))}, ${quote(typeName(to))})`;
     } else if (from === 'guid' && size < 36) {

@@ -1,4 +1,5 @@
 import { notSupported, sqlError } from '../errors';
+import { missingFunctions } from '../missing';
 import {
   bigint,
   commonType,
@@ -122,7 +123,10 @@ const logicFunctions: Record<string, BuiltIn> = {
       collation: first.collation,
     };
   }),
-  COALESCE: defined(2, 254, (call) => unified(call.args, (sqls) => `coalesce(${sqls.join(', ')})`, call.line)),
+  COALESCE: defined(2, 254, (call) => {
+    if (call.args.every((arg) => arg.isNull === true)) throw sqlError(4127, [], { line: call.line });
+    return unified(call.args, (sqls) => `coalesce(${sqls.join(', ')})`, call.line);
+  }),
   GREATEST: defined(1, 254, (call) => unified(call.args, (sqls) => `greatest(${sqls.join(', ')})`, call.line)),
   LEAST: defined(1, 254, (call) => unified(call.args, (sqls) => `least(${sqls.join(', ')})`, call.line)),
   CHOOSE: defined(2, 254, (call) =>
@@ -354,6 +358,7 @@ export function emitBuiltIn(call: Call): Typed {
   const builtIn = functions.get(call.name.toUpperCase());
   const { line } = call;
   if (builtIn === undefined) {
+    if (missingFunctions.has(call.name.toUpperCase())) throw notSupported(`the function ${call.name}`, line);
     throw sqlError(195, [call.name, 'built-in function name'], { state: 10, line });
   }
   const { min, max } = builtIn;

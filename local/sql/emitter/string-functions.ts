@@ -14,6 +14,8 @@ function like(arg: Typed | undefined, sql: string, length?: number | 'max'): Typ
 const stringTo = (template: (sql: string) => string): BuiltIn =>
   defined(1, 1, (call) => like(call.args[0], template(text(call, 0))));
 
+const repeated = (sql: string, count: string): string => `repeat(${sql}, CASE WHEN ${count} >= 0 THEN ${count} END)`;
+
 export const stringFunctions: Record<string, BuiltIn> = {
   LEN: defined(1, 1, (call) => {
     const max =
@@ -63,12 +65,12 @@ export const stringFunctions: Record<string, BuiltIn> = {
     like(call.args[0], call.args.length > 1 ? `btrim(${text(call, 0)}, ${text(call, 1)})` : `btrim(${text(call, 0)})`),
   ),
   REVERSE: stringTo((sql) => `reverse(${sql})`),
-  SPACE: defined(1, 1, (call) => value(`repeat(' ', ${argument(call, 0, int)})`, varchar(8000))),
+  SPACE: defined(1, 1, (call) => value(repeated("' '", argument(call, 0, int)), varchar(8000))),
   REPLICATE: defined(2, 2, (call) => {
     const max = call.args[0] !== undefined && lengthOf(call.args[0].type) === 'max';
     return like(
       call.args[0],
-      `repeat(${text(call, 0)}, ${argument(call, 1, int)})`,
+      repeated(text(call, 0), argument(call, 1, int)),
       max ? 'max' : call.args[0] !== undefined && isWide(call.args[0].type) ? 4000 : 8000,
     );
   }),

@@ -1,3 +1,4 @@
+import { sqlError } from '../errors';
 import { type SqlType } from '../session';
 
 /** How strings are compared: PostgreSQL collations of schema tsql, or byte by byte. */
@@ -17,6 +18,12 @@ export interface Typed {
   /** The value of an integer or string literal. */
   constant?: string;
   identity?: boolean;
+}
+
+/** @throws SqlError 448 for a name that no collation can have. */
+export function checkCollation(name: string, line: number): void {
+  const known = /^(database_default|catalog_default|\w+_(BIN2?|(CI|CS)_(AI|AS)(_KS)?(_WS)?(_SC)?(_VSS)?)(_UTF8)?)$/i;
+  if (!known.test(name)) throw sqlError(448, [name], { line });
 }
 
 /** SQL Server's collation names by what they compare. */

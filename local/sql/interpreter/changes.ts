@@ -43,6 +43,13 @@ function bind(statement: DmlStatement, line: number, environment: Environment, s
 export async function runChange(statement: DmlStatement, line: number, runtime: Runtime): Promise<void> {
   if (statement.kind === 'insert' && statement.source !== null && !('body' in statement.source))
     throw notSupported('INSERT ... EXEC', line);
+  const limit = runtime.state.options.rowCount;
+  if (limit > 0 && statement.top === null) {
+    const count = { kind: 'literal', type: 'int', text: String(limit), line } as const;
+    const limited = { ...statement, top: { count, percent: false, withTies: false } };
+    const bound = await runtime.compile((environment) => compileChange(limited, line, environment));
+    return applyChange(bound, statement, line, runtime);
+  }
   const compiled = await runtime.compileOnce(runtime.memos.changes, statement, (environment) =>
     compileChange(statement, line, environment),
   );

@@ -4,6 +4,7 @@ import { type TableDefinition } from '../catalog/definitions';
 import { SqlError, undeclaredVariable, sqlError } from '../errors';
 import { type Condition, type Expression, type Statement } from '../parser/ast';
 import { parseTableBodyText } from '../parser/parser';
+import { isKind, nestedOf, pathOf, someNode } from '../parser/walk';
 import { type SqlType } from '../session';
 import { compileChange } from './changes';
 import { planTableVariable } from './table-drafts';
@@ -25,9 +26,10 @@ interface Declared {
  * @throws SqlError; the batch has had no effect then.
  */
 export async function precompile(statements: readonly Statement[], runtime: Runtime): Promise<void> {
-  checkPlaces(statements);
-  checkLabels(statements);
   const frame = runtime.frame();
+  if (frame.procedure === '') checkPlaces(statements);
+  else statements.forEach(checkNested);
+  checkLabels(statements);
   const declared: Declared = {
     variables: new Map([...frame.variables].map(([name, { type }]) => [name, type])),
     tables: new Map(frame.tables),
@@ -59,36 +61,42 @@ function checkNested(statement: Statement): void {
   for (const inner of nestedOf(statement)) checkNested(inner);
 }
 
-function nestedOf(statement: Statement): readonly Statement[] {
-  switch (statement.kind) {
-    case 'if':
-      return statement.otherwise === null ? [statement.then] : [statement.then, statement.otherwise];
-    case 'while':
-      return [statement.body];
-    case 'block':
-      return statement.body;
-    case 'try':
-      return [...statement.body, ...statement.handler];
-    default:
-      return [];
-  }
-}
+/** What a function may not do, as message 443 calls it. Calling a procedure is refused when it is called. */
+const sideEffects: Readonly<Partial<Record<Statement['kind'], string>>> = {
+  insert: 'INSERT',
+  update: 'UPDATE',
+  delete: 'DELETE',
+  merge: 'MERGE',
+  createTable: 'CREATE TABLE',
+  alterTable: 'ALTER TABLE',
+  createIndex: 'CREATE INDEX',
+  truncate: 'TRUNCATE TABLE',
+  drop: 'DROP',
+  print: 'PRINT',
+  raiserror: 'RAISERROR',
+  throw: 'THROW',
+  try: 'BEGIN TRY',
+  waitfor: 'WAITFOR',
+  beginTransaction: 'BEGIN TRANSACTION',
+  commit: 'COMMIT TRANSACTION',
+  rollback: 'ROLLBACK TRANSACTION',
+  save: 'SAVE TRANSACTION',
+  setOption: 'SET OPTION ON',
+  setIdentityInsert: 'SET OPTION ON',
+  setIsolation: 'SET OPTION ON',
+};
+const changing = new Set(['NEWID', 'NEWSEQUENTIALID', 'RAND']);
 
-const sideEffects = new Set([
-  'insert',
-  'update',
-  'delete',
-  'merge',
-  'execute',
-  'createTable',
-  'drop',
-  'print',
-  'raiserror',
-  'throw',
-  'try',
-  'waitfor',
-  'query',
-]);
+/** Looks through a statement's own expressions; nested statements are looked at for themselves. */
+function refuseInFunction(statement: Statement): void {
+  const { line } = statement;
+  someNode(statement, (node) => {
+    const [name = ''] = pathOf(node) ?? [];
+    if (name.startsWith('#')) throw sqlError(2772, [], { line });
+    if (isKind(node, 'call') && changing.has(name.toUpperCase())) throw sqlError(443, [name.toLowerCase()], { line });
+    return false;
+  });
+}
 
 /** A scalar function computes and returns, and does nothing else. */
 export function checkFunctionBody(statements: readonly Statement[]): void {
@@ -96,10 +104,13 @@ export function checkFunctionBody(statements: readonly Statement[]): void {
     const returnsRows =
       statement.kind === 'query' &&
       !(statement.query.body.kind === 'select' && statement.query.body.items.every((item) => item.kind === 'assign'));
+    if (nestedOf(statement).length === 0) refuseInFunction(statement);
     if (returnsRows) throw sqlError(444, [], { line: statement.line });
-    if (statement.kind !== 'query' && sideEffects.has(statement.kind)) {
-      throw sqlError(443, [statement.kind.toUpperCase()], { line: statement.line });
-    }
+    const onVariable =
+      'target' in statement && Array.isArray(statement.target) && String(statement.target[0]).startsWith('@');
+    const effect =
+      statement.kind === 'execute' && statement.target.kind === 'text' ? 'EXECUTE STRING' : sideEffects[statement.kind];
+    if (effect !== undefined && !onVariable) throw sqlError(443, [effect], { line: statement.line });
     nestedOf(statement).forEach(walk);
   };
   statements.forEach(walk);

@@ -2,7 +2,7 @@ import { bindExpression, resolveType, tableTypeBody } from '../binder/environmen
 import { notSupported, SqlError, undeclaredVariable, sqlError } from '../errors';
 import { bindBinary } from '../binder/expressions';
 import { emptyScope, same } from '../binder/scope';
-import { nvarchar } from '../binder/types';
+import { familyOf, isLarge, nvarchar } from '../binder/types';
 import { convert } from '../emitter/convert';
 import { type AssignOperator, type Expression, type Statement } from '../parser/ast';
 import { parseTableBodyText } from '../parser/parser';
@@ -11,7 +11,7 @@ import { runChange } from './changes';
 import { closeCursor, declareCursor, fetchCursor, openCursor } from './cursors';
 import * as definitions from './definitions';
 import { Raised, rollBack, type ErrorHandling } from './error-handling';
-import { formatMessage } from './format-message';
+import { formatMessage, type FormatArgument } from './format-message';
 import { runExecute, runInsertExecute } from './procedures';
 import { runQuery } from './queries';
 import { next, type Flow, type Runtime } from './runtime';
@@ -384,9 +384,16 @@ async function raiseError(statement: Extract<Statement, { kind: 'raiserror' }>, 
   const severity = Number((await runtime.evaluateAs(statement.severity, int)) ?? 16);
   const given = Number((await runtime.evaluateAs(statement.state, int)) ?? 1);
   const errorState = given < 0 || given > 255 ? 1 : given;
-  const args: (string | null)[] = [];
-  for (const arg of statement.args) args.push((await runtime.evaluate(arg)).value);
+  const args: FormatArgument[] = [];
+  for (const [index, arg] of statement.args.entries()) {
+    const { value, type: given } = await runtime.evaluate(arg);
+    const family = familyOf(given);
+    if (given.name === 'bit' || isLarge(given) || !['integer', 'string', 'binary'].includes(family))
+      throw sqlError(2748, [given.name, index + 4], { raised: true });
+    args.push({ value, numeric: arg.kind === 'literal' && arg.type === 'null' ? null : family === 'integer' });
+  }
   if (['int', 'bigint', 'smallint', 'tinyint'].includes(type.name)) {
+    if (Number(message) < 13000 || Number(message) === 50000) throw sqlError(2732, [message ?? ''], { raised: true });
     throw sqlError(18054, [message ?? '', severity, errorState], { raised: true });
   }
   if (severity > 18 && !statement.options.includes('LOG')) {

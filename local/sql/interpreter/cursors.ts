@@ -20,30 +20,32 @@ export interface OpenCursor {
   position: number;
 }
 
+/** By the session for global cursors, by the frame for local ones, which end with it. */
 const cursorsOf = new WeakMap<object, Map<string, OpenCursor>>();
 
-function cursors(runtime: Runtime): Map<string, OpenCursor> {
-  const known = cursorsOf.get(runtime.state);
-  if (known !== undefined) return known;
-  const created = new Map<string, OpenCursor>();
-  cursorsOf.set(runtime.state, created);
-  return created;
+function cursors(owner: object): Map<string, OpenCursor> {
+  const known = cursorsOf.get(owner) ?? new Map<string, OpenCursor>();
+  cursorsOf.set(owner, known);
+  return known;
 }
 
 /** sp_reset_connection and the end of a session. */
 export const closeAllCursors = (state: object): boolean => cursorsOf.delete(state);
 
 function find(name: string, runtime: Runtime): OpenCursor {
-  const cursor = cursors(runtime).get(name.toLowerCase());
-  if (cursor === undefined) throw sqlError(16916, [name]);
-  return cursor;
+  const key = name.toLowerCase();
+  const cursor = cursors(runtime.frame()).get(key) ?? cursors(runtime.state).get(key);
+  if (cursor !== undefined) return cursor;
+  if (!name.startsWith('@')) throw sqlError(16916, [name]);
+  throw sqlError(16950, [name]);
 }
 
 export async function declareCursor(definition: CursorDefinition, runtime: Runtime): Promise<void> {
   const key = definition.name.toLowerCase();
-  if (cursors(runtime).has(key)) throw sqlError(16915, [definition.name]);
+  const owner = cursors(definition.local ? runtime.frame() : runtime.state);
+  if (owner.has(key) && !key.startsWith('@')) throw sqlError(16915, [definition.name]);
   const { columns } = await runtime.compile((environment) => compileQuery(definition.query, environment));
-  cursors(runtime).set(key, { name: definition.name, definition, columns, rows: null, position: 0 });
+  owner.set(key, { name: definition.name, definition, columns, rows: null, position: 0 });
 }
 
 export async function openCursor(name: string, runtime: Runtime): Promise<void> {
@@ -65,8 +67,10 @@ export async function openCursor(name: string, runtime: Runtime): Promise<void> 
 
 export function closeCursor(name: string, action: 'close' | 'deallocate', runtime: Runtime): void {
   const cursor = find(name, runtime);
-  if (action === 'deallocate') cursors(runtime).delete(name.toLowerCase());
-  else if (cursor.rows === null) throw sqlError(16917);
+  if (action === 'deallocate') {
+    const key = name.toLowerCase();
+    cursors(cursors(runtime.frame()).has(key) ? runtime.frame() : runtime.state).delete(key);
+  } else if (cursor.rows === null) throw sqlError(16917);
   else cursor.rows = null;
 }
 

@@ -133,8 +133,15 @@ const draftOf = (table: TableDefinition): TableDefinition => structuredClone(tab
 
 const cannotFind = (path: Path, state = 1): SqlError => sqlError(4902, [path.join('.')], { state });
 
+/** @throws SqlError `number` for a view, or a synonym, where a table is wanted. */
+async function refuseOther(path: Path, number: 4708 | 4909, line: number, runtime: Runtime): Promise<void> {
+  const found = (await rawFind(path, 'synonym', line, runtime)) ?? (await runtime.find(path, line));
+  if (found?.kind === 'view' || found?.kind === 'synonym') throw sqlError(number, [path.join('.')]);
+}
+
 export async function alterTable(statement: Of<'alterTable'>, line: number, runtime: Runtime): Promise<void> {
   const { path, action } = statement;
+  await refuseOther(path, 4909, line, runtime);
   const table = await findTableOr(path, cannotFind(path), line, runtime);
   const ids = action.kind === 'add' ? await allocateIds(action.body.constraints.length + 1, runtime) : [];
   const schemaId = table.temporary
@@ -167,13 +174,17 @@ function notNullWithoutValue(error: unknown, table: TableDefinition, body: Table
 export async function createIndex(statement: Of<'createIndex'>, line: number, runtime: Runtime): Promise<void> {
   const { path, index, dropExisting } = statement;
   const found = await runtime.find(path, line);
-  if (found?.kind === 'view') throw notSupported('indexed views', line);
+  if (found?.kind === 'view') {
+    if (!runtime.syntax(found).schemaBinding) throw sqlError(1939, [found.name]);
+    throw notSupported('indexed views', line);
+  }
   if (found?.kind !== 'table') throw sqlError(1088, [path.join('.')], { state: 12 });
   const plan = await runtime.compile((environment) => {
     const draft = planFor(draftOf(found), 0, runtime, environment, []);
     const existing = dropExisting
       ? draft.table.indexes.find((candidate) => same(candidate.name, index.name))
       : undefined;
+    if (dropExisting && existing === undefined) throw sqlError(7999, [index.name, path.join('.')]);
     if (existing !== undefined) {
       draft.table.indexes.splice(draft.table.indexes.indexOf(existing), 1);
       draft.sql.push(...dropIndexSql(draft.table, existing.id));
@@ -222,6 +233,7 @@ export async function alterIndex(statement: Of<'alterIndex'>, line: number, runt
 
 export async function truncate(statement: Of<'truncate'>, line: number, runtime: Runtime): Promise<void> {
   const { path } = statement;
+  await refuseOther(path, 4708, line, runtime);
   const table = await findTableOr(path, sqlError(4701, [path.join('.')]), line, runtime);
   if (table.referencedBy.some((reference) => reference.tableId !== table.id)) {
     throw sqlError(4712, [path.join('.')]);
@@ -230,9 +242,10 @@ export async function truncate(statement: Of<'truncate'>, line: number, runtime:
 }
 
 export async function dropTable(path: Path, ifExists: boolean, line: number, runtime: Runtime): Promise<void> {
-  const found = await runtime.find(path, line);
+  const found = (await rawFind(path, 'synonym', line, runtime)) ?? (await runtime.find(path, line));
   if (found?.kind !== 'table') {
-    if (ifExists && found === null) return;
+    if (found !== null) throw wrongKind('table', path, found.kind);
+    if (ifExists) return;
     throw sqlError(3701, ['table', path.join('.')]);
   }
   if (found.referencedBy.some((reference) => reference.tableId !== found.id)) {
@@ -303,6 +316,7 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
   const variables = new Map<string, Variable>();
   const tables = new Map<string, TableDefinition>();
   for (const { name: parameter, type, readonly, line } of definition.parameters) {
+    if (variables.has(parameter) || tables.has(parameter)) throw sqlError(134, [parameter], { line });
     const body = await runtime.compile((environment) => tableTypeBody(environment, type));
     if (body === null) {
       variables.set(parameter, {
@@ -320,12 +334,19 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
     );
     tables.set(parameter, { ...plan.table, readOnly: true });
   }
+  const { returns } = definition;
+  if (returns?.kind === 'table') {
+    const plan = await runtime.compile((environment) =>
+      planTableVariable(returns.variable, returns.body, 0, runtime, environment),
+    );
+    tables.set(returns.variable, plan.table);
+  }
   if (definition.trigger !== null) {
     const table = await runtime.find(definition.trigger.table);
     if (table?.kind === 'table') for (const image of ['inserted', 'deleted']) tables.set(image, table);
   }
   try {
-    if (definition.returns?.kind === 'scalar') checkFunctionBody(definition.body);
+    if (returns !== null && returns.kind !== 'inline') checkFunctionBody(definition.body);
     await runtime.withFrame(runtime.newFrame({ variables, tables, procedure: name }), () =>
       precompile(definition.body, runtime),
     );
@@ -337,13 +358,18 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
 export async function createModule(statement: Of<'createModule'>, line: number, runtime: Runtime): Promise<void> {
   const { definition, mode, source } = statement;
   const name = definition.path.at(-1) ?? '';
-  const schema = await schemaOf(definition.path, runtime);
-  const existing = await runtime.find([schema.name, name], line);
+  const temporary = name.startsWith('#');
+  if (temporary && (definition.kind !== 'procedure' || name.startsWith('##')))
+    throw notSupported('temporary modules other than #procedures', line);
+  const schema = temporary
+    ? { id: 100000 + runtime.state.spid, name: 'dbo' }
+    : await schemaOf(definition.path, runtime);
+  const existing = await runtime.find(temporary ? [name] : [schema.name, name], line);
   await compileBody(definition, name, runtime);
   const [id = 0] = existing === null ? await allocateIds(1, runtime) : [existing.id];
   const sql = await runtime.compile((environment) =>
     planModule(
-      { definition, mode, source, schema, existing, id, databaseId: runtime.state.database.id, line },
+      { definition, mode, source, schema, existing, id, databaseId: temporary ? 2 : runtime.state.database.id, line },
       environment,
     ),
   );
@@ -352,12 +378,14 @@ export async function createModule(statement: Of<'createModule'>, line: number, 
   } catch (error) {
     throw nameTaken(error, [name]);
   }
+  if (temporary) runtime.state.transaction.pin(`procedure:${id}`);
   runtime.state.transaction.catalogChanged();
 }
 
 const dropWords: Readonly<Record<string, string>> = {
   scalarFunction: 'function',
   inlineFunction: 'function',
+  tableFunction: 'function',
   procedure: 'procedure',
   view: 'view',
   trigger: 'trigger',
@@ -381,13 +409,18 @@ export async function drop(statement: Of<'drop'>, line: number, runtime: Runtime
       if (statement.ifExists && found === null) continue;
       const name = path.join('.');
       if (found === null) throw sqlError(3701, [dropName(statement.what), name]);
-      const kind = dropWords[found.kind] ?? found.kind;
-      throw sqlError(3705, [statement.what.toUpperCase(), name, kind, kind.toUpperCase()]);
+      throw wrongKind(statement.what, path, found.kind);
     }
     const physical = found.kind === 'sequence' ? `DROP SEQUENCE d${runtime.state.database.id}.q${found.id};` : '';
     await runtime.run(`${physical}${forgetObject(found.id)}`, 'DROP');
+    runtime.state.transaction.unpin(`procedure:${found.id}`);
     runtime.state.transaction.catalogChanged();
   }
+}
+
+function wrongKind(what: string, path: Path, found: string): SqlError {
+  const kind = dropWords[found] ?? found;
+  return sqlError(3705, [what.toUpperCase(), path.join('.'), kind, kind.toUpperCase()]);
 }
 
 const dropName = (what: string): string => (what === 'sequence' ? 'sequence object' : what);

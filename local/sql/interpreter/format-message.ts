@@ -1,15 +1,26 @@
+import { sqlError } from '../errors';
+
 /** RAISERROR's and FORMATMESSAGE's placeholders: %d %i %u %s %x %o with flags, width and precision, as printf has them. */
-export function formatMessage(format: string, args: readonly (string | null)[]): string {
+export interface FormatArgument {
+  value: string | null;
+  /** null: the literal NULL, which fits every placeholder. */
+  numeric: boolean | null;
+}
+
+/** @throws SqlError 2786 where an argument's type does not fit its placeholder. */
+export function formatMessage(format: string, args: readonly FormatArgument[]): string {
   let index = 0;
   return format.replace(
     /%([-+ 0#]*)(\*|\d+)?(?:\.(\*|\d+))?(?:h|l|I64)?([disuoxX%])/g,
     (whole, flags: string, width: string | undefined, precision: string | undefined, type: string) => {
       if (type === '%') return '%';
-      const take = (): string | null | undefined => args[index++];
+      const take = (): string | null | undefined => args[index++]?.value;
       const wide = width === '*' ? Number(take() ?? 0) : Number(width ?? 0);
       const exact = precision === '*' ? Number(take() ?? 0) : precision === undefined ? undefined : Number(precision);
       if (index >= args.length) return whole === '%s' || whole === '%d' ? '(null)' : whole;
+      const { numeric = null } = args[index] ?? {};
       const arg = take();
+      if (numeric !== null && numeric !== (type !== 's')) throw sqlError(2786, [index], { raised: true });
       if (arg === null || arg === undefined) return '(null)';
       return pad(textOf(arg, type, flags, exact), wide, flags);
     },

@@ -13,7 +13,7 @@ import { Abandon, createErrorHandling } from './error-handling';
 import { createEvaluation } from './evaluate';
 import { runControl } from './control';
 import { isPostgresError, translateError } from './postgres-errors';
-import { compileScalarFunction, functionName, NeedsFunction } from './scalar-functions';
+import { compileFunction, compiledFunction, NeedsFunction } from './functions';
 import { next, type Flow, type Runtime } from './runtime';
 import { holeText } from './session-values';
 import { type Frame, type SessionState } from './state';
@@ -30,6 +30,15 @@ export interface InterpreterDeps {
 const maximumNesting = 32;
 /** Statements that need no round trip would keep the process from reading an attention: let it breathe now and then. */
 const statementsPerBreath = 200;
+
+/** What a procedure or a dynamic batch cannot compile fails the statement that called it, and TRY around that catches it. */
+async function ofCaller<T>(compile: () => Promise<T>): Promise<T> {
+  try {
+    return await compile();
+  } catch (error) {
+    throw error instanceof SqlError && error.options.scope === 'scope' ? error.with({ scope: 'statement' }) : error;
+  }
+}
 
 /** The T-SQL interpreter of one session. */
 export function createInterpreter(deps: InterpreterDeps): Runtime {
@@ -48,9 +57,10 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
       find: (path, line) => names.find(path, line),
       findType: (path) => names.findType(path),
       findById: (id) => names.findById(id),
+      nullsEqual: state.options.flags.get('ANSI_NULLS') === false,
       variables: new Map([...frame.variables].map(([name, variable]) => [name, variable.type])),
       tables: frame.tables,
-      scalarFunction: (id) => functionName(id, state.transaction),
+      compiledFunction: (id) => compiledFunction(id, state.transaction),
       syntax: deps.syntax,
       bind: binders,
       aliases: { next: () => `r${++alias}` },
@@ -64,7 +74,7 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
         return bind(environment());
       } catch (error) {
         if (error instanceof NeedsDefinition) await state.names().load(error.key);
-        else if (error instanceof NeedsFunction) await compileScalarFunction(error.id, runtime);
+        else if (error instanceof NeedsFunction) await compileFunction(error.id, runtime);
         else throw error;
       }
     }
@@ -79,7 +89,11 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
         verb,
         databaseName: state.database.name,
         spid: state.spid,
-        describe: runtime.describe,
+        table: async (name) => {
+          const variables = state.frames.flatMap((frame) => [...frame.tables.values()]);
+          const variable = variables.find(({ physical }) => physical === `pg_temp.${name}`);
+          return variable ?? runtime.describe(Number(/^[a-z]+(\d+)/.exec(name)?.[1] ?? Number.NaN));
+        },
       });
     }
   };
@@ -125,20 +139,22 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
       }
       return next;
     },
-    runText: async (text, frame) => {
-      const statements = parseBatch(text, { quotedIdentifier: state.options.quotedIdentifier });
-      await runtime.withFrame(frame, async () => {
-        await precompile(statements, runtime);
+    runText: (text, frame) =>
+      runtime.withFrame(frame, async () => {
+        const statements = await ofCaller(async () => {
+          const parsed = parseBatch(text, { quotedIdentifier: state.options.quotedIdentifier });
+          await precompile(parsed, runtime);
+          return parsed;
+        });
         await runtime.runStatements(statements);
-      });
-    },
+      }),
     runModule: async (_module, syntax, frame) => {
       await runtime.withFrame(frame, async () => {
         // A body that was checked under this catalog need not be checked at every call.
         const cache = state.transaction.cache();
         const known = checked.get(syntax);
         if (known?.cache !== cache || known.generation !== cache.generation) {
-          await precompile(syntax.body, runtime);
+          await ofCaller(() => precompile(syntax.body, runtime));
           checked.set(syntax, { cache: state.transaction.cache(), generation: state.transaction.cache().generation });
         }
         await runtime.runStatements(syntax.body);
@@ -237,6 +253,7 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
     if (state.signal.aborted) throw new Cancelled();
     if (++statementCount % statementsPerBreath === 0) await new Promise((resolve) => setImmediate(resolve));
     currentLine = statement.line;
+    if (state.options.noExecute && statement.kind !== 'setOption') return next;
     try {
       const flow = await runControl(statement, runtime, errors);
       return flow;

@@ -18,7 +18,6 @@ const fixedOff = new Set([
   'ANSI_NULL_DFLT_OFF',
   'CURSOR_CLOSE_ON_COMMIT',
   'FMTONLY',
-  'NOEXEC',
   'PARSEONLY',
   'ARITHIGNORE',
   'DISABLE_DEF_CNST_CHK',
@@ -55,6 +54,9 @@ export async function setOption(statement: Extract<Statement, { kind: 'setOption
       case 'QUOTED_IDENTIFIER':
         options.quotedIdentifier = on;
         break;
+      case 'NOEXEC':
+        options.noExecute = on;
+        break;
       case 'IMPLICIT_TRANSACTIONS':
         options.implicitTransactions = on;
         break;
@@ -88,22 +90,9 @@ export async function setOption(statement: Extract<Statement, { kind: 'setOption
 function setFlag(option: string, on: boolean, line: number, { state }: Runtime): void {
   if (withoutEffect.has(option)) return;
   if (fixedOn.has(option) || fixedOff.has(option)) {
-    // What would change results when it is not the default is refused, but only ANSI_NULLS and its like are ever turned off by scripts that mean it.
+    // What would change the results of ordinary statements is refused. The others are turned off by generated scripts that never rely on it.
     const unusual = fixedOn.has(option) ? !on : on;
-    if (
-      unusual &&
-      ![
-        'ANSI_PADDING',
-        'ANSI_WARNINGS',
-        'ARITHABORT',
-        'ANSI_NULL_DFLT_ON',
-        'CURSOR_CLOSE_ON_COMMIT',
-        'ARITHIGNORE',
-        'ANSI_NULL_DFLT_OFF',
-        'DISABLE_DEF_CNST_CHK',
-        'ANSI_NULLS',
-      ].includes(option)
-    ) {
+    if (unusual && ['CONCAT_NULL_YIELDS_NULL', 'NUMERIC_ROUNDABORT', 'FMTONLY', 'PARSEONLY'].includes(option)) {
       throw notSupported(`SET ${option} ${on ? 'ON' : 'OFF'}`, line);
     }
     state.options.flags.set(option, on);

@@ -27,7 +27,8 @@ export interface ErrorContext {
   verb: string;
   databaseName: string;
   spid: number;
-  describe(id: number): Promise<ObjectDefinition | null>;
+  /** What stands behind PostgreSQL's name of a table. */
+  table(name: string): Promise<ObjectDefinition | null>;
 }
 
 const scopes = new Set<string>(['statement', 'scope', 'batch', 'transaction']);
@@ -67,7 +68,7 @@ export async function translateError(error: PostgresError, context: ErrorContext
     case '23514':
       return constraintError(error, context);
     case '22008':
-      return sqlError(517);
+      return error.message.startsWith('date') ? sqlError(289, ['date']) : sqlError(517);
     case '2201E':
     case '2201F':
       return sqlError(3623);
@@ -104,7 +105,7 @@ function overflowType(message: string): string {
 const idIn = (name: string | undefined): number => Number(/^[a-z]+(\d+)/.exec(name ?? '')?.[1] ?? Number.NaN);
 
 async function constraintError(error: PostgresError, context: ErrorContext): Promise<SqlError> {
-  const found = await context.describe(idIn(error.table));
+  const found = await context.table(error.table ?? '');
   if (found?.kind !== 'table') return notSupported(`this constraint (PostgreSQL ${error.code}: ${error.message})`);
   switch (error.code) {
     case '23505':
@@ -112,7 +113,7 @@ async function constraintError(error: PostgresError, context: ErrorContext): Pro
     case '23502': {
       const column = found.columns.find((candidate) => candidate.id === idIn(error.column));
       const owner = found.temporary
-        ? `tempdb.dbo.${found.name}`
+        ? found.name.replace(/^#/, 'tempdb.dbo.#')
         : `${context.databaseName}.${found.schema}.${found.name}`;
       const verb = context.verb === '' ? 'ALTER TABLE' : context.verb === 'MERGE' ? 'UPDATE' : context.verb;
       return sqlError(515, [column?.name ?? '', owner, verb]);
@@ -166,7 +167,7 @@ async function foreignKeyError(error: PostgresError, table: TableDefinition, con
   // PostgreSQL names the referencing table in both directions; only the text tells which side was changed.
   const referencing = error.message.startsWith('update or delete on');
   if (!referencing && own !== undefined) {
-    const target = await context.describe(own.referencedId);
+    const target = await context.table(`t${own.referencedId}`);
     if (target?.kind === 'table') {
       const column =
         own.referencedColumns.length === 1

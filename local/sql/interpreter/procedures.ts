@@ -1,7 +1,7 @@
 import { nvarchar } from '../binder/types';
 import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } from '../catalog/definitions';
 import { literal } from '../emitter/typed';
-import { notSupported, sqlError } from '../errors';
+import { notSupported, SqlError, sqlError } from '../errors';
 import { type ExecuteStatement, type ModuleDefinition as ModuleSyntax, type Statement } from '../parser/ast';
 import { parseNameText } from '../parser/parser';
 import { type SqlType } from '../session';
@@ -142,6 +142,7 @@ async function parameters(
     if (arg.output && !parameter.rowguid) {
       throw sqlError(8162, [parameter.name], { procedure: name });
     }
+    if (given.has(parameter.name)) throw sqlError(8143, [parameter.name], { procedure: name });
     given.set(parameter.name, arg);
   });
   for (const parameter of columns)
@@ -159,7 +160,15 @@ async function parameterValue(
   procedure: string,
   runtime: Runtime,
 ): Promise<Text> {
-  if (arg !== undefined && !arg.useDefault) return convertValue(arg.value, arg.type, parameter.type, runtime);
+  if (arg !== undefined && !arg.useDefault) {
+    try {
+      return await convertValue(arg.value, arg.type, parameter.type, runtime);
+    } catch (error) {
+      // A parameter's value is not told, whatever the conversion.
+      if (!(error instanceof SqlError) || error.number !== 245) throw error;
+      throw sqlError(8114, [arg.type.name, parameter.type.name], { procedure });
+    }
+  }
   if (parameter.computed === null) {
     throw sqlError(201, [procedure, parameter.name], { procedure });
   }

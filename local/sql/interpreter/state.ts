@@ -13,6 +13,8 @@ export interface Variable {
 export interface SessionOptions {
   xactAbort: boolean;
   noCount: boolean;
+  /** SET NOEXEC ON: batches are compiled and not run. */
+  noExecute: boolean;
   implicitTransactions: boolean;
   quotedIdentifier: boolean;
   lockTimeoutMs: number;
@@ -28,6 +30,7 @@ export interface SessionOptions {
 export const defaultOptions = (): SessionOptions => ({
   xactAbort: false,
   noCount: false,
+  noExecute: false,
   implicitTransactions: false,
   quotedIdentifier: true,
   lockTimeoutMs: -1,

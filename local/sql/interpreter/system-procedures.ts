@@ -1,9 +1,13 @@
 import { resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
+import { isWide, sysname } from '../binder/types';
+import { value } from '../emitter/built-in';
+import { streamRows } from './queries';
 import { type TableDefinition } from '../catalog/definitions';
 import { tableInfo } from '../catalog/table-plan';
 import { quote } from '../emitter/typed';
 import { notSupported, SqlError, sqlError } from '../errors';
+import { missingProcedures } from '../missing';
 import { parseNameText, parseParameterList } from '../parser/parser';
 import { runSchemaObject } from './definitions';
 import { extendedProperty } from './extended-properties';
@@ -18,21 +22,9 @@ type SystemProcedure = (call: ProcedureCall) => Promise<number>;
 /** The procedures that SQL Server brings along. */
 export function findSystemProcedure(name: string): SystemProcedure | undefined {
   const key = name.toLowerCase();
-  if (!missing.has(key) && !key.startsWith('xp_')) return procedures[key];
+  if (!missingProcedures.has(key) && !key.startsWith('xp_')) return procedures[key];
   return () => Promise.reject(notSupported(`the system procedure ${name}`));
 }
-
-/** Known to SQL Server, not to the stand-in: said so, and not "could not find". */
-const missing = new Set(
-  `sp_help sp_helpindex sp_helpconstraint sp_helpdb sp_helpuser sp_helprole sp_columns sp_tables sp_pkeys sp_fkeys sp_statistics sp_stored_procedures
-  sp_who sp_who2 sp_lock sp_depends sp_spaceused sp_configure sp_dboption sp_addtype sp_droptype sp_addlogin sp_adduser sp_dropuser sp_addrole sp_droprole
-  sp_grantdbaccess sp_revokedbaccess sp_changeobjectowner sp_changedbowner sp_bindefault sp_unbindefault sp_bindrule sp_unbindrule sp_settriggerorder
-  sp_addmessage sp_dropmessage sp_msforeachtable sp_msforeachdb sp_describe_first_result_set sp_describe_undeclared_parameters sp_create_plan_guide
-  sp_executeexternalscript sp_oacreate sp_send_dbmail sp_fulltext_database sp_fulltext_catalog sp_fulltext_table sp_invalidate_textptr sp_autostats
-  sp_createstats sp_indexoption sp_procoption sp_validname sp_cursoropen sp_cursorfetch sp_cursorclose sp_cursorprepare sp_cursorexecute sp_cursorprepexec`.split(
-    /\s+/,
-  ),
-);
 
 /** Values of a call by parameter name, in the order in which the procedure declares them. */
 function named(call: ProcedureCall, ...names: string[]): (Text | undefined)[] {
@@ -60,12 +52,28 @@ const procedures: Record<string, SystemProcedure> = {
   sp_updatestats: async () => 0,
   sp_tableoption: async () => 0,
   sp_helptext: helpText,
+  sp_addrole: (call) => principal(call, 'R'),
+  sp_adduser: (call) => principal(call, 'S'),
+  sp_grantdbaccess: (call) => principal(call, 'S'),
+  sp_droprole: (call) => dropPrincipal(call, 'role'),
+  sp_dropuser: (call) => dropPrincipal(call, 'user'),
+  sp_revokedbaccess: (call) => dropPrincipal(call, 'user'),
+  sp_addtype: addType,
+  sp_helprotect: listPermissions,
+  sp_msforeachtable: forEachTable,
 };
 
 /** sp_executesql: text, parameter list, values. */
 async function executeSql(call: ProcedureCall): Promise<number> {
   const { runtime } = call;
   const [statement, declaration, ...rest] = call.args;
+  for (const [arg, parameter] of [
+    [statement, '@statement'],
+    [declaration, '@params'],
+  ] as const) {
+    const wide = arg === undefined || arg.value === null || isWide(arg.type);
+    if (!wide) throw sqlError(214, [parameter], { procedure: 'sp_executesql' });
+  }
   const text = statement?.value ?? null;
   if (text === null) return 0;
   const declared = declaration?.value ?? '';
@@ -224,6 +232,53 @@ async function helpText(call: ProcedureCall): Promise<number> {
   const lines = found.source.split(/(?<=\n)/);
   for (const line of lines) await runtime.state.sink.row([line]);
   runtime.done(lines.length, true);
+  return 0;
+}
+
+async function principal(call: ProcedureCall, type: 'R' | 'S'): Promise<number> {
+  const [name, user] = named(call, '@rolename', '@ownername');
+  await runSchemaObject({ kind: 'createPrincipal', name: user ?? name ?? '', type, options: '' }, call.runtime);
+  return 0;
+}
+
+async function dropPrincipal(call: ProcedureCall, what: 'role' | 'user'): Promise<number> {
+  const [name] = named(call, '@rolename');
+  await runSchemaObject({ kind: 'drop', what, paths: [[name ?? '']], ifExists: false }, call.runtime);
+  return 0;
+}
+
+/** sp_addtype: CREATE TYPE as it was before SQL Server 2005. */
+async function addType(call: ProcedureCall): Promise<number> {
+  const [name, base, nullability] = named(call, '@typename', '@phystype', '@nulltype');
+  const [parameter] = parseParameterList(`@p ${base ?? ''}`, { quotedIdentifier: true });
+  const nullable = (nullability ?? 'NULL').toUpperCase() !== 'NOT NULL';
+  const type = { kind: 'createType', path: [name ?? ''], base: parameter?.type ?? null, nullable, body: null } as const;
+  await runSchemaObject(type, call.runtime);
+  return 0;
+}
+
+/** sp_helprotect without parameters: what was granted on objects. */
+async function listPermissions({ runtime, args, line }: ProcedureCall): Promise<number> {
+  if (args.length > 0) throw notSupported('sp_helprotect with parameters', line);
+  const names = ['Owner', 'Object', 'Grantee', 'Grantor', 'ProtectType', 'Action', 'Column'];
+  const columns = names.map((name) => ({ ...value('', sysname), name }));
+  const sql = `SELECT tsql.object_schema_name(database_id, major_id), tsql.object_name(database_id, major_id), tsql.principal_name(database_id, grantee_id), 'dbo',
+    CASE state WHEN 'G' THEN 'Grant' ELSE 'Deny' END, initcap(permission), '.' FROM catalog.permissions WHERE class = 'OBJECT' AND database_id = ${runtime.state.database.id}`;
+  await streamRows(sql, columns, 'SELECT', runtime);
+  return 0;
+}
+
+/** sp_MSforeachtable: a command for each table, whose name stands where the command has a question mark. */
+async function forEachTable(call: ProcedureCall): Promise<number> {
+  const { runtime } = call;
+  const [command] = named(call, '@command1');
+  if (call.args.length > 1 || command == null)
+    throw notSupported('sp_MSforeachtable with more than @command1', call.line);
+  const [tables] = await runtime.run(
+    `SELECT format('[%s].[%s]', s.name, o.name) FROM catalog.objects o JOIN catalog.schemas s ON s.database_id = o.database_id AND s.id = o.schema_id WHERE o.database_id = ${runtime.state.database.id} AND o.type = 'U' ORDER BY o.id`,
+  );
+  for (const [table] of tables?.rows ?? [])
+    await runDynamic(command.replaceAll('?', table ?? ''), new Map(), runtime, call.errors, call);
   return 0;
 }
 

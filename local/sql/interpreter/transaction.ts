@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type TableDefinition } from '../catalog/definitions';
 import { emptyCache, forget, type DefinitionCache } from '../catalog/names';
 import { sqlError } from '../errors';
 import { type Backend, type BackendResult } from './backend';
@@ -66,7 +67,7 @@ export interface Transaction {
   unlock(resource: string, owner: 'transaction' | 'session', signal: AbortSignal): Promise<boolean>;
   holds(resource: string, owner: 'transaction' | 'session'): 'Exclusive' | 'Shared' | null;
   /** Functions compiled into this backend. */
-  functions: Map<number, { name: string; cache: DefinitionCache; generation: number }>;
+  functions: Map<number, { name: string; table: TableDefinition | null; cache: DefinitionCache; generation: number }>;
   /** Gives the backend back unless something lives in it. */
   endRequest(): Promise<void>;
   close(): Promise<void>;

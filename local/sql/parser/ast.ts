@@ -95,6 +95,8 @@ export interface Query extends Node {
   orderBy: OrderItem[];
   offset: Expression | null;
   fetch: Expression | null;
+  /** FOR XML PATH(''): the only column of all rows as one string, as xml text or (by TYPE and .value) as it is. */
+  joined: 'xml' | 'text' | null;
 }
 
 export type QueryBody =
@@ -295,7 +297,11 @@ export interface ModuleDefinition {
   view: Query | null;
   withCheckOption: boolean;
   schemaBinding: boolean;
-  returns: { kind: 'scalar'; type: TypeName } | { kind: 'inline'; query: Query } | { kind: 'table' } | null;
+  returns:
+    | { kind: 'scalar'; type: TypeName }
+    | { kind: 'inline'; query: Query }
+    | { kind: 'table'; variable: string; body: TableBody }
+    | null;
   body: Statement[];
   trigger: { table: Path; timing: 'after' | 'insteadOf'; events: ('insert' | 'update' | 'delete')[] } | null;
 }
@@ -320,7 +326,8 @@ export interface CursorDefinition {
   name: string;
   query: Query;
   scroll: boolean;
-  insensitive: boolean;
+  /** Ends with its batch or procedure. The cursor of a variable is one, and goes by the variable's name. */
+  local: boolean;
 }
 
 export type DropKind =

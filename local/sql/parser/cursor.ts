@@ -30,7 +30,7 @@ export interface Cursor {
   fail(token?: Token): never;
   unsupported(construct: string): never;
   /** The grammar's entry points for what nests in both directions. */
-  grammar: { query(cursor: Cursor): Query; statement(cursor: Cursor): Statement };
+  grammar: { query(cursor: Cursor): Query; statements(cursor: Cursor): Statement[] };
 }
 
 export function createCursor(source: string, tokens: readonly Token[], grammar: Cursor['grammar']): Cursor {
@@ -67,6 +67,7 @@ export function createCursor(source: string, tokens: readonly Token[], grammar: 
     name: () => {
       if (!cursor.isName()) cursor.fail();
       const { text } = cursor.next();
+      if (text === '') throw sqlError(1038, [], { state: 4, line: peek(-1).line });
       if (text.length > 128) {
         throw sqlError(103, [text.slice(0, 128), '128'], { line: peek(-1).line });
       }

@@ -1,4 +1,5 @@
 import { type DropKind, type SequenceOptions, type StatementBody } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseModule } from './modules';
 import { parseAlterTable, parseIndexOptions, parseIndexRest, parseTableBody } from './tables';
@@ -216,6 +217,14 @@ function skipToStatementEndExceptSet(cursor: Cursor): void {
   } else skipToStatementEnd(cursor);
 }
 
+/** Defaults for sessions that do not say, which every driver does; and states that a database here is always in. */
+const sessionDefaults =
+  `ANSI_NULL_DEFAULT ANSI_NULLS ANSI_PADDING ANSI_WARNINGS ARITHABORT CONCAT_NULL_YIELDS_NULL NUMERIC_ROUNDABORT QUOTED_IDENTIFIER
+  CURSOR_CLOSE_ON_COMMIT CURSOR_DEFAULT RECURSIVE_TRIGGERS MULTI_USER READ_WRITE ONLINE TRUSTWORTHY DB_CHAINING DISABLE_BROKER HONOR_BROKER_PRIORITY
+  AUTO_UPDATE_STATISTICS_ASYNC DATE_CORRELATION_OPTIMIZATION ENCRYPTION ACCELERATED_DATABASE_RECOVERY TORN_PAGE_DETECTION`.split(
+    /\s+/,
+  );
+
 /** Database options: the ones with an effect on results are refused, the others are physical. */
 function parseAlterDatabaseSet(cursor: Cursor): StatementBody {
   cursor.expect('DATABASE');
@@ -238,8 +247,13 @@ function parseAlterDatabaseSet(cursor: Cursor): StatementBody {
     'TARGET_RECOVERY_TIME',
     'DELAYED_DURABILITY',
   ];
-  if (!physical.includes(option)) cursor.unsupported(`ALTER DATABASE SET ${option}`);
-  skipToStatementEnd(cursor);
+  const known = physical.includes(option) || sessionDefaults.includes(option);
+  if (!known) cursor.unsupported(`ALTER DATABASE SET ${option}`);
+  while (!cursor.is('WITH') && !cursor.is(';') && cursor.peek().kind !== 'end') cursor.next();
+  if (cursor.accept('WITH')) {
+    if (!cursor.accept('ROLLBACK', 'IMMEDIATE') && cursor.accept('ROLLBACK')) cursor.expect('AFTER');
+    skipToStatementEnd(cursor);
+  }
   return { kind: 'nothing', what: `ALTER DATABASE SET ${option}` };
 }
 
@@ -269,7 +283,7 @@ export function parseDrop(cursor: Cursor): StatementBody {
         if (cursor.accept('WITH')) cursor.parenthesized(() => skipOption(cursor));
         return { name: first.at(-1) ?? '', path };
       }
-      if (first.length < 2) cursor.fail(); // the old form needs its table: DROP INDEX table.index
+      if (first.length < 2) throw sqlError(159, [], { line: cursor.peek(-1).line }); // the old form needs its table: DROP INDEX table.index
       return { name: first.at(-1) ?? '', path: first.slice(0, -1) };
     });
     return { kind: 'dropIndex', indexes, ifExists };
@@ -305,7 +319,15 @@ export function parsePermission(cursor: Cursor, action: 'GRANT' | 'DENY' | 'REVO
       else if (cursor.peek().kind === 'word') words.push(cursor.next().upper);
       else cursor.fail();
     }
-    return words.join(' ');
+    const right = words.join(' ').replace(/ PRIVILEGES$/, '');
+    const shortened = right === 'EXEC' ? 'EXECUTE' : right;
+    if (
+      !/^(ALL|(VIEW|ALTER|CREATE|CONTROL|TAKE|REFERENCES|SELECT|INSERT|UPDATE|DELETE|EXECUTE|CONNECT|IMPERSONATE|SHOWPLAN|UNMASK|BACKUP|KILL|ADMINISTER|AUTHENTICATE|CHECKPOINT|SUBSCRIBE|RECEIVE|SEND)\b.*)$/.test(
+        shortened,
+      )
+    )
+      throw sqlError(102, [right], { line: cursor.peek(-1).line });
+    return shortened;
   });
   let path: string[] = [];
   let className = 'DATABASE';

@@ -5,6 +5,7 @@ import {
   type MergeBranch,
   type Path,
   type TableSource,
+  type Top,
 } from './ast';
 import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
@@ -28,8 +29,14 @@ function parseTarget(cursor: Cursor): Path {
   return cursor.path();
 }
 
+/** Only SELECT takes TOP without parentheses. */
+function parseChangeTop(cursor: Cursor): Top | null {
+  if (cursor.is('TOP') && cursor.peek(1).upper !== '(') cursor.fail(cursor.peek(1));
+  return parseTop(cursor);
+}
+
 function parseInsert(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
-  const top = parseTop(cursor);
+  const top = parseChangeTop(cursor);
   cursor.accept('INTO');
   const target = parseTarget(cursor);
   parseHints(cursor);
@@ -84,7 +91,7 @@ type DmlStatementWhere = Extract<DmlStatement, { kind: 'update' }>;
 
 function parseUpdate(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
   if (cursor.is('STATISTICS')) cursor.fail();
-  const top = parseTop(cursor);
+  const top = parseChangeTop(cursor);
   const target = parseTarget(cursor);
   const hints = parseHints(cursor);
   cursor.expect('SET');
@@ -97,7 +104,7 @@ function parseUpdate(cursor: Cursor, commonTables: CommonTable[]): DmlStatement 
 }
 
 function parseDelete(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
-  const top = parseTop(cursor);
+  const top = parseChangeTop(cursor);
   cursor.accept('FROM');
   const target = parseTarget(cursor);
   const hints = parseHints(cursor);
@@ -109,7 +116,7 @@ function parseDelete(cursor: Cursor, commonTables: CommonTable[]): DmlStatement 
 }
 
 function parseMerge(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
-  const top = parseTop(cursor);
+  const top = parseChangeTop(cursor);
   cursor.accept('INTO');
   const target = parseTarget(cursor);
   const hints = parseHints(cursor);
@@ -121,7 +128,8 @@ function parseMerge(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
   cursor.expect('ON');
   const on = parseCondition(cursor);
   const branches: MergeBranch[] = [];
-  while (cursor.accept('WHEN')) branches.push(parseBranch(cursor));
+  while (cursor.accept('WHEN')) branches.push(parseBranch(cursor, branches));
+  if (branches.length === 0) cursor.fail();
   const output = parseOutput(cursor);
   parseOption(cursor, commonTables);
   if (!cursor.is(';')) {
@@ -131,13 +139,25 @@ function parseMerge(cursor: Cursor, commonTables: CommonTable[]): DmlStatement {
   return { kind: 'merge', with: commonTables, top, target, alias, hints, source, on, branches, output };
 }
 
-function parseBranch(cursor: Cursor): MergeBranch {
+function parseBranch(cursor: Cursor, before: readonly MergeBranch[]): MergeBranch {
   const when = cursor.accept('MATCHED')
     ? 'matched'
     : (cursor.expect('NOT', 'MATCHED'),
       cursor.accept('BY', 'SOURCE') ? 'notMatchedBySource' : (cursor.accept('BY', 'TARGET'), 'notMatched'));
   const condition = cursor.accept('AND') ? parseCondition(cursor) : null;
   cursor.expect('THEN');
+  const clause = {
+    matched: 'WHEN MATCHED',
+    notMatched: 'WHEN NOT MATCHED',
+    notMatchedBySource: 'WHEN NOT MATCHED BY SOURCE',
+  }[when];
+  const { upper, line } = cursor.peek();
+  if ((upper === 'INSERT') !== (when === 'notMatched') && ['INSERT', 'UPDATE', 'DELETE'].includes(upper))
+    throw sqlError(10711, [upper, clause], { line });
+  const earlier = before.filter((branch) => branch.when === when);
+  if (earlier.some((branch) => branch.action.kind === upper.toLowerCase()))
+    throw sqlError(10714, [upper, clause], { line });
+  if (earlier.some((branch) => branch.condition === null)) throw sqlError(5324, [clause], { line });
   if (cursor.accept('DELETE')) return { when, condition, action: { kind: 'delete' } };
   if (cursor.accept('UPDATE')) {
     cursor.expect('SET');

@@ -1,4 +1,5 @@
 import { type ExecuteArgument, type ExecuteStatement, type ExecuteTarget, type Expression } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseExpression } from './expressions';
 
@@ -26,6 +27,8 @@ export function parseModuleCall(cursor: Cursor, result: string | null): Omit<Exe
       : { kind: 'module', path: cursor.path() };
   if (cursor.is(';') && cursor.peek(1).kind === 'int') cursor.unsupported('numbered procedures');
   const args = startsArgument(cursor) ? cursor.list(() => parseArgument(cursor)) : [];
+  const late = args.findIndex((arg, index) => arg.name === null && args[index - 1]?.name != null);
+  if (late >= 0) throw sqlError(119, [late + 1], { line: cursor.peek(-1).line });
   if (cursor.accept('WITH', 'RECOMPILE')) return { kind: 'execute', target, result, args };
   if (cursor.is('WITH', 'RESULT')) cursor.unsupported('EXECUTE ... WITH RESULT SETS');
   return { kind: 'execute', target, result, args };
@@ -54,6 +57,7 @@ function parseArgument(cursor: Cursor): ExecuteArgument {
   }
   const value = parseArgumentValue(cursor);
   const output = cursor.acceptOne(['OUTPUT', 'OUT']) !== null;
+  if (output && value.kind !== 'variable') throw sqlError(179, [], { line: value.line });
   return { name, value, output };
 }
 

@@ -4,8 +4,10 @@ import {
   type Condition,
   type Expression,
   type OrderItem,
+  type QueryBody,
   type Window,
 } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseType } from './types';
 
@@ -116,11 +118,27 @@ function parseParenthesis(cursor: Cursor, line: number): Expression {
   if (cursor.is('SELECT') || cursor.is('WITH')) {
     const query = cursor.grammar.query(cursor);
     cursor.expect(')');
-    return { kind: 'subquery', query, line };
+    const subquery: Expression = { kind: 'subquery', query, line };
+    return query.joined === 'text' ? parseXmlValue(cursor, subquery, line) : subquery;
   }
   const inner = parseExpression(cursor);
   cursor.expect(')');
   return inner;
+}
+
+/** `.value('.', 'nvarchar(max)')` behind FOR XML PATH(''), TYPE: the string as that type. */
+function parseXmlValue(cursor: Cursor, operand: Expression, line: number): Expression {
+  cursor.expect('.', 'VALUE', '(');
+  const path = cursor.next().text;
+  cursor.expect(',');
+  const { text } = cursor.next();
+  cursor.expect(')');
+  const [, name = '', size = ''] = /^\s*(n?varchar)\s*\(\s*(max|\d+)\s*\)\s*$/i.exec(text) ?? [];
+  if (!/^(\.|\(?(\.\/)?text\(\)\)?)?(\[1\])?$/.test(path) || name === '') return cursor.unsupported('xml methods');
+  const length = size.toLowerCase() === 'max' ? 'max' : Number(size);
+  const type = { name: name.toLowerCase() === 'varchar' ? 'varchar' : 'nvarchar', length } as const;
+  const typeName = { name: type.name, schema: null, type, rowversion: false, line };
+  return { kind: 'cast', operand, type: typeName, style: null, try: false, name: 'CAST', line };
 }
 
 function parseCase(cursor: Cursor, line: number): Expression {
@@ -335,7 +353,11 @@ function parseComparison(cursor: Cursor, operand: Expression, line: number): Con
   }
   if (negated) cursor.fail();
   const token = comparisons.find((candidate) => cursor.accept(candidate));
-  if (token === undefined) return cursor.fail();
+  if (token === undefined) {
+    if (cursor.peek().kind === 'operator' && !cursor.is(')') && !cursor.is(';')) cursor.fail();
+    const at = cursor.peek().kind === 'end' ? cursor.peek(-1) : cursor.peek();
+    throw sqlError(4145, [at.text], { line: at.line });
+  }
   const operator = sameAs[token];
   const quantifier = cursor.acceptOne(['ANY', 'SOME', 'ALL'] as const);
   if (quantifier !== null) {
@@ -349,5 +371,14 @@ export function parseSubquery(cursor: Cursor): ReturnType<Cursor['grammar']['que
   cursor.expect('(');
   const query = cursor.grammar.query(cursor);
   cursor.expect(')');
+  refuseInto(query.body);
   return query;
+}
+
+/** SELECT ... INTO is a statement, and nothing else. */
+export function refuseInto(body: QueryBody): void {
+  if (body.kind === 'set') {
+    refuseInto(body.left);
+    refuseInto(body.right);
+  } else if (body.kind === 'select' && body.into !== null) throw sqlError(156, ['INTO'], { line: body.line });
 }

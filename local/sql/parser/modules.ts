@@ -1,7 +1,9 @@
-import { type ModuleDefinition, type Parameter, type Statement, type StatementBody } from './ast';
+import { type ModuleDefinition, type Parameter, type StatementBody } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
-import { parseExpression, parseSubquery } from './expressions';
+import { parseExpression, parseSubquery, refuseInto } from './expressions';
 import { parseQuery } from './query';
+import { parseTableBody } from './tables';
 import { parseType } from './types';
 
 type CreateModule = Extract<StatementBody, { kind: 'createModule' }>;
@@ -61,6 +63,7 @@ function parseView(cursor: Cursor): ModuleDefinition {
   const options = parseModuleOptions(cursor);
   cursor.expect('AS');
   const view = parseQuery(cursor);
+  refuseInto(view.body);
   const withCheckOption = cursor.accept('WITH', 'CHECK', 'OPTION');
   cursor.accept(';');
   if (cursor.peek().kind !== 'end') cursor.fail();
@@ -96,16 +99,6 @@ export function parseParameters(cursor: Cursor): Parameter[] {
   return cursor.peek().kind === 'variable' ? cursor.list(() => parseParameter(cursor)) : [];
 }
 
-function parseBody(cursor: Cursor): Statement[] {
-  const body: Statement[] = [];
-  while (cursor.accept(';'));
-  while (cursor.peek().kind !== 'end') {
-    body.push(cursor.grammar.statement(cursor));
-    while (cursor.accept(';'));
-  }
-  return body;
-}
-
 function parseProcedure(cursor: Cursor): ModuleDefinition {
   const path = cursor.path();
   if (cursor.is(';') && cursor.peek(1).kind === 'int') cursor.unsupported('numbered procedures');
@@ -114,8 +107,9 @@ function parseProcedure(cursor: Cursor): ModuleDefinition {
   const options = parseModuleOptions(cursor);
   cursor.accept('FOR', 'REPLICATION');
   cursor.expect('AS');
+  if (cursor.peek().kind === 'end') cursor.fail();
   if (cursor.is('EXTERNAL')) cursor.unsupported('CLR modules');
-  return { ...empty, kind: 'procedure', path, parameters, ...options, body: parseBody(cursor) };
+  return { ...empty, kind: 'procedure', path, parameters, ...options, body: cursor.grammar.statements(cursor) };
 }
 
 function parseFunction(cursor: Cursor): ModuleDefinition {
@@ -138,20 +132,21 @@ function parseFunction(cursor: Cursor): ModuleDefinition {
     if (cursor.peek().kind !== 'end') cursor.fail();
     return { ...empty, kind: 'function', path, parameters, ...options, returns };
   }
-  if (cursor.peek().kind === 'variable') cursor.unsupported('multi-statement table-valued functions');
-  const type = parseType(cursor);
+  const returns = parseReturns(cursor);
   const options = parseModuleOptions(cursor);
   cursor.accept('AS');
   if (cursor.is('EXTERNAL')) cursor.unsupported('CLR modules');
-  return {
-    ...empty,
-    kind: 'function',
-    path,
-    parameters,
-    ...options,
-    returns: { kind: 'scalar', type },
-    body: parseBody(cursor),
-  };
+  if (!cursor.is('BEGIN')) cursor.fail();
+  const body = cursor.grammar.statements(cursor);
+  return { ...empty, kind: 'function', path, parameters, ...options, returns, body };
+}
+
+/** A scalar type, or the table variable that a function of several statements fills. */
+function parseReturns(cursor: Cursor): NonNullable<ModuleDefinition['returns']> {
+  if (cursor.peek().kind !== 'variable') return { kind: 'scalar', type: parseType(cursor) };
+  const variable = cursor.next().text;
+  cursor.expect('TABLE');
+  return { kind: 'table', variable, body: parseTableBody(cursor) };
 }
 
 const events = { INSERT: 'insert', UPDATE: 'update', DELETE: 'delete' } as const;
@@ -168,6 +163,8 @@ function parseTrigger(cursor: Cursor): ModuleDefinition {
     const event = cursor.acceptOne(['INSERT', 'UPDATE', 'DELETE'] as const);
     return event === null ? cursor.fail() : events[event];
   });
+  const repeated = list.find((event, index) => list.indexOf(event) < index);
+  if (repeated !== undefined) throw sqlError(1034, [repeated.toUpperCase()], { line: cursor.peek(-1).line });
   cursor.accept('WITH', 'APPEND');
   cursor.accept('NOT', 'FOR', 'REPLICATION');
   cursor.expect('AS');
@@ -179,6 +176,6 @@ function parseTrigger(cursor: Cursor): ModuleDefinition {
     path,
     ...options,
     trigger: { table, timing, events: list },
-    body: parseBody(cursor),
+    body: cursor.grammar.statements(cursor),
   };
 }

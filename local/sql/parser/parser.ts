@@ -5,10 +5,10 @@ import { parseCondition, parseExpression } from './expressions';
 import { parseParameters } from './modules';
 import { parseQuery } from './query';
 import { parseTableBody } from './tables';
-import { parseImplicitExecute, parseStatement } from './statements';
+import { parseImplicitExecute, parseStatements } from './statements';
 
 function open(source: string, options: LexerOptions): Cursor {
-  return createCursor(source, tokenize(source, options), { query: parseQuery, statement: parseStatement });
+  return createCursor(source, tokenize(source, options), { query: parseQuery, statements: parseStatements });
 }
 
 /**
@@ -24,11 +24,7 @@ export function parseBatch(source: string, options: LexerOptions): Statement[] {
     const first = parseImplicitExecute(cursor);
     if (first !== null) statements.push(first);
   }
-  while (cursor.peek().kind !== 'end') {
-    if (cursor.accept(';')) continue;
-    statements.push(parseStatement(cursor));
-  }
-  return statements;
+  return [...statements, ...parseStatements(cursor)];
 }
 
 /** `@a int, @b nvarchar(10) OUTPUT`, as sp_executesql and sp_prepare take it. */

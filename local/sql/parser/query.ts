@@ -47,9 +47,9 @@ export function parseWith(cursor: Cursor): CommonTable[] {
 export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[]): Query {
   const { line } = cursor.peek();
   const body = parseSetOperation(cursor);
-  const query: Query = { with: commonTables, body, orderBy: [], offset: null, fetch: null, line };
+  const query: Query = { with: commonTables, body, orderBy: [], offset: null, fetch: null, joined: null, line };
   if (cursor.accept('ORDER', 'BY')) query.orderBy = parseOrderItems(cursor);
-  if (cursor.accept('OFFSET')) {
+  if (query.orderBy.length > 0 && cursor.accept('OFFSET')) {
     query.offset = parseExpression(cursor);
     if (!cursor.accept('ROWS')) cursor.expect('ROW');
     if (cursor.accept('FETCH')) {
@@ -58,6 +58,14 @@ export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[])
       if (!cursor.accept('ROWS')) cursor.expect('ROW');
       cursor.expect('ONLY');
     }
+  }
+  if (cursor.is('FOR', 'XML', 'PATH', '(') && cursor.peek(4).kind === 'string' && cursor.peek(4).text === '') {
+    for (let token = 0; token < 5; token++) cursor.next();
+    cursor.expect(')');
+    query.joined = cursor.accept(',', 'TYPE') ? 'text' : 'xml';
+    if (query.joined === 'text' && !cursor.is(')', '.'))
+      cursor.unsupported("FOR XML PATH(''), TYPE without .value(...)");
+    if (cursor.is(',')) cursor.unsupported('FOR XML with options');
   }
   if (cursor.is('FOR') && ['XML', 'JSON', 'BROWSE'].includes(cursor.peek(1).upper)) {
     cursor.unsupported(`FOR ${cursor.peek(1).upper}`);
@@ -216,8 +224,6 @@ function parseAlias(cursor: Cursor, stringAllowed: boolean): string | null {
 
 /** Words that T-SQL does not reserve and that begin something else behind a table or an expression. */
 function isClauseWord(cursor: Cursor): boolean {
-  if (cursor.is('OFFSET'))
-    return cursor.peek(1).kind === 'int' || cursor.peek(1).kind === 'variable' || cursor.peek(1).upper === '(';
   if (cursor.is('THROW')) return true;
   if (cursor.is('OUTPUT') || cursor.is('USING')) return true;
   if (cursor.is('APPLY')) return true;

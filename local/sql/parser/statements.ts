@@ -1,4 +1,5 @@
-import { type CursorDefinition, type Expression, type Statement, type StatementBody } from './ast';
+import { type CursorDefinition, type Expression, type Statement, type StatementBody, type TypeName } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseAlter, parseCreate, parseDrop, parsePermission, skipToStatementEnd } from './definitions';
 import { parseDml } from './dml';
@@ -153,30 +154,38 @@ function startsExpression(cursor: Cursor): boolean {
 
 function parseDeclare(cursor: Cursor): StatementBody {
   if (cursor.peek().kind !== 'variable') return { kind: 'declareCursor', cursor: parseCursorDefinition(cursor) };
-  if (cursor.peek(1).upper === 'TABLE' || (cursor.peek(1).upper === 'AS' && cursor.peek(2).upper === 'TABLE')) {
-    const name = cursor.next().text;
-    cursor.accept('AS');
-    cursor.expect('TABLE');
-    const body = parseTableBody(cursor);
-    if (cursor.is(',')) cursor.unsupported('DECLARE of a table variable together with others');
-    return { kind: 'declareTable', name, body };
-  }
-  const variables = cursor.list(() => {
-    const { line, text, kind } = cursor.next();
+  const declarations = cursor.list((): Statement => {
+    const { line, text: name, kind, start } = cursor.next();
     if (kind !== 'variable') cursor.fail(cursor.peek(-1));
     cursor.accept('AS');
-    if (cursor.is('CURSOR')) cursor.unsupported('cursor variables');
-    if (cursor.is('TABLE')) cursor.unsupported('DECLARE of a table variable together with others');
-    const type = parseType(cursor);
-    return { name: text, type, value: cursor.accept('=') ? parseExpression(cursor) : null, line };
+    if (cursor.accept('TABLE')) {
+      const body = parseTableBody(cursor);
+      return { kind: 'declareTable', name, body, line, start, end: cursor.peek(-1).end };
+    }
+    const type = cursor.accept('CURSOR') ? cursorType(line) : parseType(cursor);
+    const value = cursor.accept('=') ? parseExpression(cursor) : null;
+    return { kind: 'declare', variables: [{ name, type, value, line }], line, start, end: cursor.peek(-1).end };
   });
-  return { kind: 'declare', variables };
+  const variables = declarations.flatMap((item) => (item.kind === 'declare' ? item.variables : []));
+  if (variables.length === declarations.length) return { kind: 'declare', variables };
+  const [only] = declarations;
+  return only !== undefined && declarations.length === 1 ? only : { kind: 'block', body: declarations };
 }
 
-function parseCursorDefinition(cursor: Cursor): CursorDefinition {
-  const name = cursor.name();
-  const insensitive = cursor.accept('INSENSITIVE');
+/** A cursor variable has no value of its own: as an int it can be declared once and never used as anything else. */
+const cursorType = (line: number): TypeName => ({
+  name: 'cursor',
+  schema: null,
+  type: { name: 'int' },
+  rowversion: false,
+  line,
+});
+
+function parseCursorDefinition(cursor: Cursor, variable: string | null = null): CursorDefinition {
+  const name = variable ?? cursor.name();
+  cursor.accept('INSENSITIVE');
   let scroll = cursor.accept('SCROLL');
+  let local = variable !== null;
   cursor.expect('CURSOR');
   const words = [
     'LOCAL',
@@ -194,21 +203,21 @@ function parseCursorDefinition(cursor: Cursor): CursorDefinition {
   ] as const;
   for (let word = cursor.acceptOne(words); word !== null; word = cursor.acceptOne(words)) {
     if (['SCROLL', 'STATIC', 'KEYSET', 'DYNAMIC'].includes(word)) scroll = true;
+    if (word === 'LOCAL') local = true;
   }
   cursor.expect('FOR');
   const query = parseQuery(cursor);
   if (cursor.accept('FOR')) {
-    if (cursor.accept('READ', 'ONLY')) return { name, query, scroll, insensitive };
+    if (cursor.accept('READ', 'ONLY')) return { name, query, scroll, local };
     cursor.expect('UPDATE');
     if (cursor.accept('OF')) cursor.list(() => cursor.name());
   }
-  return { name, query, scroll, insensitive };
+  return { name, query, scroll, local };
 }
 
 function parseCursorName(cursor: Cursor): string {
   cursor.accept('GLOBAL');
-  if (cursor.peek().kind === 'variable') cursor.unsupported('cursor variables');
-  return cursor.name();
+  return cursor.peek().kind === 'variable' ? cursor.next().text : cursor.name();
 }
 
 function parseFetch(cursor: Cursor): StatementBody {
@@ -217,8 +226,8 @@ function parseFetch(cursor: Cursor): StatementBody {
   const word = cursor.acceptOne(['NEXT', 'PRIOR', 'FIRST', 'LAST', 'ABSOLUTE', 'RELATIVE'] as const);
   if (word !== null) direction = word;
   if (word === 'ABSOLUTE' || word === 'RELATIVE') offset = parseExpression(cursor);
-  if (word !== null) cursor.accept('FROM');
-  else cursor.accept('FROM');
+  if (word !== null && cursor.peek().kind === 'int') throw sqlError(153, [word], { line: cursor.peek().line });
+  cursor.accept('FROM');
   const name = parseCursorName(cursor);
   const into = cursor.accept('INTO') ? cursor.list(() => parseVariable(cursor)) : [];
   return { kind: 'fetch', name, direction, offset, into };
@@ -235,7 +244,8 @@ function parseSet(cursor: Cursor): StatementBody {
     const operator = cursor.acceptOne(assignOperators);
     if (operator === null)
       return cursor.is('.') ? cursor.unsupported('methods of a variable (xml, spatial types)') : cursor.fail();
-    if (cursor.is('CURSOR')) cursor.unsupported('cursor variables');
+    if (operator === '=' && cursor.is('CURSOR'))
+      return { kind: 'declareCursor', cursor: parseCursorDefinition(cursor, variable) };
     return { kind: 'setVariable', variable, operator, value: parseExpression(cursor) };
   }
   if (cursor.accept('IDENTITY_INSERT')) {
@@ -289,14 +299,22 @@ function parseBegin(cursor: Cursor): StatementBody {
 }
 
 function parseUntilEnd(cursor: Cursor): Statement[] {
-  const body: Statement[] = [];
-  while (cursor.accept(';'));
-  while (!cursor.accept('END')) {
-    if (cursor.peek().kind === 'end') cursor.fail();
-    body.push(parseStatement(cursor));
-    while (cursor.accept(';'));
-  }
+  const body = parseStatements(cursor, () => cursor.is('END'));
+  cursor.expect('END');
   return body;
+}
+
+/** Statements up to the end of the text, or to where `ends` says. */
+export function parseStatements(cursor: Cursor, ends: () => boolean = () => false): Statement[] {
+  const body: Statement[] = [];
+  for (;;) {
+    while (cursor.accept(';'));
+    if (ends() || cursor.peek().kind === 'end') return body;
+    // Behind a statement without its semicolon, WITH would belong to that.
+    if (body.length > 0 && cursor.is('WITH') && cursor.peek(-1).upper !== ';')
+      throw sqlError(319, [], { line: cursor.peek().line });
+    body.push(parseStatement(cursor));
+  }
 }
 
 function parseTransactionName(cursor: Cursor, wordOptional: boolean): Expression | string | null {
@@ -315,7 +333,6 @@ function parseTransactionName(cursor: Cursor, wordOptional: boolean): Expression
 }
 
 function parseRaiserror(cursor: Cursor): StatementBody {
-  if (!cursor.is('(')) cursor.unsupported('RAISERROR without parentheses');
   cursor.expect('(');
   const message = parseExpression(cursor);
   cursor.expect(',');

@@ -8,6 +8,7 @@ import {
   type ReferentialAction,
   type TableBody,
 } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseCondition, parseExpression } from './expressions';
 import { parseType } from './types';
@@ -17,7 +18,7 @@ export function parseTableBody(cursor: Cursor): TableBody {
   cursor.expect('(');
   const body: TableBody = { columns: [], constraints: [], indexes: [] };
   do {
-    if (cursor.is(')')) break; // SQL Server allows a comma before the parenthesis
+    if (cursor.is(')') && body.columns.length > 0) break; // SQL Server allows a comma before the parenthesis
     parseTableElement(cursor, body);
   } while (cursor.accept(','));
   cursor.expect(')');
@@ -65,9 +66,11 @@ export function parseColumn(cursor: Cursor, body: TableBody): ColumnDefinition {
 }
 
 function parseColumnOption(cursor: Cursor, column: ColumnDefinition, body: TableBody): boolean {
-  if (cursor.accept('NOT', 'NULL')) column.nullable = false;
-  else if (cursor.accept('NULL')) column.nullable = true;
-  else if (cursor.accept('NOT', 'FOR', 'REPLICATION')) return true;
+  if (cursor.is('NOT', 'NULL') || cursor.is('NULL')) {
+    if (column.nullable !== null) throw sqlError(8150, [column.name, ''], { line: column.line });
+    column.nullable = !cursor.accept('NOT');
+    cursor.expect('NULL');
+  } else if (cursor.accept('NOT', 'FOR', 'REPLICATION')) return true;
   else if (cursor.accept('IDENTITY')) {
     column.identity = { seed: '1', increment: '1' };
     if (cursor.accept('(')) {
@@ -170,6 +173,11 @@ function parseIndexColumns(cursor: Cursor): IndexColumn[] {
   });
 }
 
+const physicalOptions = new Set(
+  `PAD_INDEX FILLFACTOR SORT_IN_TEMPDB IGNORE_DUP_KEY STATISTICS_NORECOMPUTE STATISTICS_INCREMENTAL DROP_EXISTING ONLINE RESUMABLE
+  MAX_DURATION ALLOW_ROW_LOCKS ALLOW_PAGE_LOCKS OPTIMIZE_FOR_SEQUENTIAL_KEY MAXDOP DATA_COMPRESSION XML_COMPRESSION
+  COMPRESSION_DELAY BUCKET_COUNT DURABILITY WAIT_AT_LOW_PRIORITY`.split(/\s+/),
+);
 const unsupportedTableOptions = new Set([
   'SYSTEM_VERSIONING',
   'MEMORY_OPTIMIZED',
@@ -202,7 +210,9 @@ export function parseIndexOptions(cursor: Cursor): { ignoreDuplicates: boolean; 
 
 function parseOptionList(cursor: Cursor, options: { ignoreDuplicates: boolean; dropExisting: boolean }): void {
   cursor.parenthesized(() => {
-    const option = cursor.next().upper;
+    const { upper: option, text, line } = cursor.next();
+    if (!physicalOptions.has(option) && !unsupportedTableOptions.has(option))
+      throw sqlError(155, [text, 'CREATE INDEX'], { line });
     if (unsupportedTableOptions.has(option)) cursor.unsupported(`the table option ${option}`);
     if (!cursor.accept('=')) return;
     const value = cursor.next().upper;
@@ -278,6 +288,7 @@ export function parseAlterTable(cursor: Cursor): AlterTableAction {
     return { kind: 'triggerState', names: cursor.accept('ALL') ? [] : cursor.list(() => cursor.name()), enabled };
   }
   if (cursor.accept('REBUILD')) {
+    if (cursor.accept('PARTITION', '=') && !cursor.accept('ALL')) cursor.unsupported('REBUILD of one partition');
     parseIndexOptions(cursor);
     return { kind: 'physical' };
   }

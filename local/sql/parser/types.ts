@@ -32,6 +32,7 @@ export function parseType(cursor: Cursor, defaultLength = 1): TypeName {
   if (unsupportedTypes.has(upper)) cursor.unsupported(`the data type ${last}`);
   const args = parseArguments(cursor);
   const type = builtInType(upper, args, defaultLength, line);
+  if (args.length > (argumentCounts[upper] ?? (type === null ? 2 : 0))) throw sqlError(2716, [last], { line });
   return { name: type === null ? last : type.name, schema: null, type, rowversion: upper === 'TIMESTAMP', line };
 }
 
@@ -46,6 +47,12 @@ function parseWordyType(cursor: Cursor, defaultLength: number): TypeName {
   const type = builtInType(upper, parseArguments(cursor), defaultLength, line);
   return { name: upper.toLowerCase(), schema: null, type, rowversion: false, line };
 }
+
+/** How many numbers may stand in parentheses; 0 for all other built-in types. */
+const argumentCounts: Readonly<Record<string, number>> = {
+  ...{ CHAR: 1, VARCHAR: 1, NCHAR: 1, NVARCHAR: 1, BINARY: 1, VARBINARY: 1, FLOAT: 1 },
+  ...{ TIME: 1, DATETIME2: 1, DATETIMEOFFSET: 1, DECIMAL: 2, NUMERIC: 2 },
+};
 
 type Argument = number | 'max';
 
@@ -80,17 +87,16 @@ function builtInType(upper: string, args: Argument[], defaultLength: number, lin
     case 'SMALLDATETIME':
       return simpleTypes[upper];
     case 'FLOAT':
+      if (number(first, 53) > 53) throw sqlError(2750, [number(first, 53), 53], { line });
+      if (number(first, 53) < 1) throw sqlError(1001, [line, number(first, 53)], { line });
       return number(first, 53) <= 24 ? { name: 'real' } : { name: 'float' };
     case 'DECIMAL':
     case 'NUMERIC': {
       const precision = number(first, 18);
       const scale = number(second, 0);
-      if (precision > 38 || precision < 1) {
-        throw sqlError(2750, [precision], { line });
-      }
-      if (scale > precision) {
-        throw sqlError(192, [], { line });
-      }
+      if (precision < 1) throw sqlError(1001, [line, precision], { line });
+      if (precision > 38) throw sqlError(2750, [precision, 38], { line });
+      if (scale > precision) throw sqlError(192, [], { line });
       return { name: upper === 'DECIMAL' ? 'decimal' : 'numeric', precision, scale };
     }
     case 'CHAR':
@@ -147,8 +153,9 @@ const sizedNames = {
 } as const;
 
 function sized(upper: keyof typeof sizedNames, length: Argument, limit: number, line: number): SqlType {
-  if (typeof length === 'number' && (length > limit || length < 1)) {
-    throw sqlError(131, [length, sizedNames[upper]], { line });
+  if (typeof length === 'number') {
+    if (length < 1) throw sqlError(1001, [line, length], { line });
+    if (length > limit) throw sqlError(length > 8000 ? 131 : 2717, [length, sizedNames[upper]], { line });
   }
   return { name: sizedNames[upper], length };
 }

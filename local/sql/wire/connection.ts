@@ -1,5 +1,5 @@
 import { type Socket } from 'node:net';
-import { type TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { type SqlMessage, type SqlSession } from '../session';
 import { isProtocolError, protocolError } from './bytes';
 import { type ConnectionHost } from './host';
@@ -56,7 +56,8 @@ function follow(stream: TLSSocket, socket: Socket): TLSSocket {
   return stream;
 }
 
-async function converse(first: Socket, socket: Socket, host: ConnectionHost, onLogin: () => void): Promise<void> {
+async function converse(first: Socket, socket: Socket, entry: ConnectionHost, onLogin: () => void): Promise<void> {
+  let host = entry;
   let session: SqlSession | null = null;
   let stream = first;
   let response: ResponseStream | null = null;
@@ -66,6 +67,13 @@ async function converse(first: Socket, socket: Socket, host: ConnectionHost, onL
     response = createResponseStream(stream, host.server, defaultPacketSize);
     const { login, token } = await receiveLogin(reader, response, host);
     onLogin();
+    const tlsName = stream instanceof TLSSocket ? stream.servername || null : null;
+    const routed = host.route?.({ tlsName, loginServer: login.serverName, user: login.user }) ?? null;
+    if (host.route !== undefined && routed === null) return say(response, noServer(tlsName ?? login.serverName));
+    if (routed !== null) {
+      host = routed;
+      response = createResponseStream(stream, host.server, defaultPacketSize);
+    }
     session = await admit(login, token, socket, response, host);
     if (session === null) return;
     reader.setLimits(afterLogin(host.limits));
@@ -190,6 +198,12 @@ function say(response: ResponseStream, message: SqlMessage): void {
 function incorrect(error: Error): SqlMessage {
   const text = `The incoming tabular data stream (TDS) protocol stream is incorrect: ${error.message}.`;
   return loginMessage(4002, 20, text);
+}
+
+/** Azure's own words for a login to a server that its gateway does not know. */
+function noServer(name: string): SqlMessage {
+  const [server = ''] = name.split('.');
+  return loginMessage(40_532, 11, `Cannot open server "${server}" requested by the login. The login failed.`);
 }
 
 export function loginMessage(number: number, severity: number, message: string): SqlMessage {

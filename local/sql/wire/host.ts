@@ -7,9 +7,23 @@ import { type SecureContexts } from './tls';
 
 export type Authentication = { ok: true; user: string } | { ok: false; message: SqlMessage };
 
+/** All that tells which server a client wants, in the order in which it counts. */
+export interface RouteRequest {
+  /** The host name of the TLS handshake. */
+  tlsName: string | null;
+  /** The server of the login message. */
+  loginServer: string;
+  user: string;
+}
+
 /** What a connection needs from the logical server that it was made to. */
 export interface ConnectionHost {
   server: string;
+  /**
+   * Of a gateway, which serves many logical servers: the one that a client wants. Null: there is none of that name.
+   * Left out: there is only one.
+   */
+  route?(asked: RouteRequest): ConnectionHost | null;
   engine: SqlEngine;
   contexts: SecureContexts;
   limits: WireLimits;

@@ -9,6 +9,8 @@ export interface Login {
   database: string;
   applicationName: string;
   hostName: string;
+  /** The server as the client addressed it. */
+  serverName: string;
   /** Windows authentication was asked for. */
   integrated: boolean;
   changesPassword: boolean;
@@ -56,6 +58,7 @@ export function readLogin(payload: Buffer): Login {
     user: text(40),
     password: unscramble(field(44)),
     applicationName: text(48),
+    serverName: text(52),
     database: text(68),
     integrated: (optionFlags2 & 0x80) !== 0,
     changesPassword: (optionFlags3 & 0x01) !== 0,

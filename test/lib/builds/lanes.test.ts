@@ -29,7 +29,7 @@ function planOf(lanes: number, ...counts: number[]): Plan {
 }
 
 function state(overrides: Partial<LaneKeyState> = {}): LaneKeyState {
-  return { key: 'k0', sent: 0, lanes: [0, 0, 0, 0], open: 4, calmLooks: 0, ...overrides };
+  return { key: 'k0', sent: 0, lanes: [0, 0, 0, 0], open: 4, calmLooks: 0, heldFor: -1, sentFor: 0, ...overrides };
 }
 
 describe('the lane key', () => {

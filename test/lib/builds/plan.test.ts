@@ -47,6 +47,11 @@ function build(overrides: Partial<Build> = {}): Build {
     state: 'running',
     run: 1,
     cluster: 'managed',
+    queue: null,
+    clusterChoice: null,
+    clusterOverride: null,
+    dispatch: 0,
+    lanesWanted: false,
     package: { name: 'p', blob: 'p', sha256: '', packageHash: '', scripts: 1 },
     targets: { blob: 't', sha256: '', count: 4 },
     options: options(),
@@ -74,7 +79,7 @@ function progress(overrides: Partial<Progress> = {}, sent = 0): Progress {
     kind: 'progress',
     run: 1,
     feed: null,
-    keys: [{ key: 'k', sent, lanes: [0, 0], open: 2, calmLooks: 0 }],
+    keys: [{ key: 'k', sent, lanes: [0, 0], open: 2, calmLooks: 0, heldFor: -1, sentFor: 0 }],
     ended: 0,
     counts: noOutcomes(),
     laneRate: 2,
@@ -107,6 +112,13 @@ describe('planning', () => {
     ]);
     expect(checkTargets(targets, options({ concurrencyType: 'MaxPerServer' }))).toEqual([]);
   });
+
+  it('lists a bounded number of untagged targets, however many there are', () => {
+    const targets = Array.from({ length: 5_000 }, (_, index) => planned('a', String(index), index + 1).target);
+    const problems = checkTargets(targets, options({ concurrencyType: 'Tag' }));
+    expect(problems).toHaveLength(1_001);
+    expect(problems.at(-1)).toMatchObject({ code: 'targets.more', message: expect.stringContaining('4000') });
+  });
 });
 
 describe('what happens next', () => {
@@ -136,7 +148,9 @@ describe('counting outcomes', () => {
     outcomeWithoutRun({ ...planned('a', '1', 1), buildId: 'b', run, lane }, 'failed', '', nowMs);
 
   it('frees the lane, counts the status and remembers when', () => {
-    const before = progress({ keys: [{ key: 'k', sent: 4, lanes: [2, 2], open: 2, calmLooks: 0 }] });
+    const before = progress({
+      keys: [{ key: 'k', sent: 4, lanes: [2, 2], open: 2, calmLooks: 0, heldFor: -1, sentFor: 0 }],
+    });
     const after = countOutcomes(before, [outcome('k#1')], nowMs + 5);
     expect(after.keys[0]?.lanes).toEqual([2, 1]);
     expect(after.counts.failed).toBe(1);

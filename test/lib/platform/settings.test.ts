@@ -49,6 +49,9 @@ describe('the settings', () => {
       SQLFLEET_SQL_ENDPOINTS: 'One.example=127.0.0.1,14331; two.example=h,1',
     });
     expect(settings.SQLFLEET_SQL_ENDPOINTS.get('one.example')).toEqual({ host: '127.0.0.1', port: 14331 });
+    const gateways = readSettings({ ...minimal, SQLFLEET_SQL_ENDPOINTS: '*.Example=h,1;*=i,2' }).SQLFLEET_SQL_ENDPOINTS;
+    expect([...gateways.keys()]).toEqual(['*.example', '*']);
+    expect(() => readSettings({ ...minimal, SQLFLEET_SQL_ENDPOINTS: 'a*.example=h,1' })).toThrow('name=host,port');
     expect(() => readSettings({ ...minimal, SQLFLEET_SQL_ENDPOINTS: 'one' })).toThrow('SQLFLEET_SQL_ENDPOINTS');
   });
 

@@ -55,6 +55,8 @@ export function createScriptedEngine(answer: Answer, databases: readonly string[
         },
       };
     },
+    dropServer: async () => undefined,
+    listServers: () => [],
     createServer: async () => undefined,
     createDatabase: async () => undefined,
     dropDatabase: async () => undefined,

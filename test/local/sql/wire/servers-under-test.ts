@@ -18,10 +18,10 @@ export interface ServersUnderTest extends SqlServers {
 /** One server `server1`, or what `overrides` say, on free ports, with certificates of its own. */
 export async function startServers(
   engine: SqlEngine,
-  overrides: Partial<SqlServersOptions> = {},
+  { hostNames = ['localhost'], ...overrides }: Partial<SqlServersOptions> & { hostNames?: string[] } = {},
 ): Promise<ServersUnderTest> {
   const folder = mkdtempSync(join(tmpdir(), 'sqlfleet-test-'));
-  const certificates = await ensureCertificates(folder, ['localhost'], new Date());
+  const certificates = await ensureCertificates(folder, hostNames, new Date());
   const defects: unknown[] = [];
   const servers = await startSqlServers({
     engine,

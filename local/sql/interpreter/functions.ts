@@ -3,53 +3,79 @@ import { bindBinary } from '../binder/expressions';
 import { emptyScope } from '../binder/scope';
 import { convert } from '../emitter/convert';
 import { fillHoles } from '../emitter/holes';
-import { pgType } from '../emitter/typed';
-import { notSupported, undeclaredVariable } from '../errors';
-import { type AssignOperator, type Expression, type ModuleDefinition, type Statement } from '../parser/ast';
+import { pgType, quote } from '../emitter/typed';
+import { type TableDefinition } from '../catalog/definitions';
+import { notSupported, sqlError, undeclaredVariable } from '../errors';
+import {
+  type AssignOperator,
+  type Expression,
+  type ModuleDefinition,
+  type Statement,
+  type TableBody,
+} from '../parser/ast';
+import { nestedOf } from '../parser/walk';
 import { type SqlType } from '../session';
+import { compileChange } from './changes';
 import { compileQuery } from './queries';
 import { type Runtime } from './runtime';
 import { holeText } from './session-values';
+import { planTableVariable } from './table-drafts';
 import { type Transaction } from './transaction';
 
-/** Thrown while compiling a statement whose scalar function this backend does not have yet. */
+/** Thrown while compiling a statement whose function this backend does not have yet. */
 export class NeedsFunction extends Error {
   constructor(readonly id: number) {
-    super('a scalar function has to be compiled first');
+    super('a function has to be compiled first');
   }
 }
 
-/** PostgreSQL's name of a function that was compiled under the catalog as it is now. */
-export function functionName(id: number, transaction: Pick<Transaction, 'functions' | 'cache'>): string {
+/** A function that was compiled under the catalog as it is now. */
+export function compiledFunction(
+  id: number,
+  transaction: Pick<Transaction, 'functions' | 'cache'>,
+): { name: string; table: TableDefinition | null } {
   const known = transaction.functions.get(id);
   const cache = transaction.cache();
   if (known === undefined || known.cache !== cache || known.generation !== cache.generation)
     throw new NeedsFunction(id);
-  return known.name;
+  return known;
 }
 
 /**
- * A scalar function is called once for each row, inside a query: PostgreSQL has to do it. Its T-SQL becomes a temporary
- * PL/pgSQL function of the backend at hand.
+ * A function is called once for each row, inside a query: PostgreSQL has to do it. Its T-SQL becomes a temporary PL/pgSQL
+ * function of the backend at hand, its table variables temporary tables that each call empties first.
  */
-export async function compileScalarFunction(id: number, runtime: Runtime): Promise<void> {
+export async function compileFunction(id: number, runtime: Runtime): Promise<void> {
   const { transaction } = runtime.state;
   const module = await runtime.describe(id);
-  if (module?.kind !== 'scalarFunction') throw notSupported('calling this kind of function in an expression');
+  if (module?.kind !== 'scalarFunction' && module?.kind !== 'tableFunction')
+    throw notSupported('calling this kind of function in an expression');
   const syntax = runtime.syntax(module);
-  const result = module.columns.at(-1)?.type ?? { name: 'int' };
+  const tables = new Map<string, TableDefinition>();
+  const create: string[] = [];
+  for (const { name, body } of tablesOf(syntax)) {
+    const plan = await runtime.compile((environment) =>
+      planTableVariable(name, body, runtime.nextId(), runtime, environment),
+    );
+    tables.set(name, plan.table);
+    create.push(...plan.sql);
+  }
+  const { returns } = syntax;
+  const table = (returns?.kind === 'table' ? tables.get(returns.variable) : null) ?? null;
+  const result = table ?? module.columns.at(-1)?.type ?? { name: 'int' };
+  const parameters = table === null ? module.columns.slice(0, -1) : module.columns;
   const name = `pg_temp.f${id}_${runtime.nextId()}`;
   const remember = (): void => {
     const cache = transaction.cache();
-    transaction.functions.set(id, { name, cache, generation: cache.generation });
+    transaction.functions.set(id, { name, table, cache, generation: cache.generation });
   };
   // Known before it exists: a function may call itself.
   remember();
   try {
     const sql = await runtime.compile((environment) =>
-      functionText(name, syntax, module.columns.slice(0, -1), result, environment, runtime),
+      functionText(name, syntax, parameters, result, { ...environment, tables }, runtime),
     );
-    await runtime.run(sql, 'CREATE FUNCTION');
+    await runtime.run([...create, sql].join(';'), 'CREATE FUNCTION');
   } catch (error) {
     transaction.functions.delete(id);
     throw error;
@@ -64,14 +90,16 @@ function functionText(
   name: string,
   syntax: ModuleDefinition,
   parameters: readonly { name: string; type: SqlType }[],
-  result: SqlType,
+  result: SqlType | TableDefinition,
   outer: Environment,
   runtime: Runtime,
 ): string {
   const types = new Map(parameters.map((parameter) => [parameter.name, parameter.type]));
   declareAll(syntax.body, types, outer);
   const names = new Map([...types.keys()].map((variable, index) => [variable, `v${index + 1}`]));
-  const environment: Environment = { ...outer, variables: types, tables: new Map(), locks: [] };
+  names.set('@@rowcount', 'affected');
+  const environment: Environment = { ...outer, variables: types, locks: [] };
+  const stored = 'columns' in result ? result.columns.filter((column) => column.computed === null) : [];
   let loops = 0;
 
   const fill = (sql: string): string => fillHoles(sql, (hole) => names.get(hole) ?? holeText(hole, runtime));
@@ -109,7 +137,22 @@ function functionText(
       case 'continue':
         return 'CONTINUE;';
       case 'return':
+        if ('columns' in result)
+          return `RETURN QUERY SELECT ${stored.map(({ id }) => `c${id}`).join(', ')} FROM ${result.physical}; RETURN;`;
         return `RETURN ${statement.value === null ? 'NULL' : value(statement.value, result)};`;
+      case 'declareTable':
+        return '';
+      case 'insert':
+      case 'update':
+      case 'delete':
+      case 'merge': {
+        const change = compileChange(statement, statement.line, environment);
+        if (change.output !== null || change.variables.length > 0)
+          throw notSupported('OUTPUT and UPDATE ... SET @x = in a function', statement.line);
+        return `${fill(change.sql)}; GET DIAGNOSTICS affected = ROW_COUNT;`;
+      }
+      case 'execute':
+        return `PERFORM tsql.fail(557, 'statement', ${quote(sqlError(557).message)});`;
       case 'query': {
         const query = compileQuery(statement.query, environment);
         if (query.variables.length === 0)
@@ -118,24 +161,31 @@ function functionText(
         const sets = query.variables.map(
           (variable, index) => `${names.get(variable.name) ?? ''} := ${row}.o${index + 1};`,
         );
-        return `DECLARE ${row} record; BEGIN FOR ${row} IN ${fill(query.sql)} LOOP ${sets.join(' ')} END LOOP; END;`;
+        return `DECLARE ${row} record; BEGIN affected := 0; FOR ${row} IN ${fill(query.sql)} LOOP ${sets.join(' ')} affected := affected + 1; END LOOP; END;`;
       }
       default:
-        throw notSupported(`${statement.kind} in a scalar function`, statement.line);
+        throw notSupported(`${statement.kind} in a function`, statement.line);
     }
   };
 
   const body = syntax.body.map(emit).join('\n');
+  const empty = [...outer.tables.values()].map(({ physical, columns }) => {
+    const { identity } = columns.find((column) => column.identity !== null) ?? {};
+    const restart =
+      identity == null ? '' : `PERFORM setval('${physical.replace('.v', '.s')}', ${identity.seed}, false);`;
+    return `DELETE FROM ${physical};${restart}`;
+  });
   const locals = [...types]
     .slice(parameters.length)
     .map(([variable, type]) => `${names.get(variable) ?? ''} ${pgType(type)};`);
   const list = parameters.map((parameter) => `${names.get(parameter.name) ?? ''} ${pgType(parameter.type)}`);
-  return `CREATE FUNCTION ${name}(${list.join(', ')}) RETURNS ${pgType(result)} LANGUAGE plpgsql STABLE AS $tsql_function$
+  return `CREATE FUNCTION ${name}(${list.join(', ')}) RETURNS ${'columns' in result ? 'SETOF record' : pgType(result)} LANGUAGE plpgsql ${empty.length > 0 ? 'VOLATILE' : 'STABLE'} AS $tsql_function$
 #variable_conflict use_variable
-DECLARE ${locals.join(' ')}
+DECLARE affected int4 := 0; ${locals.join(' ')}
 BEGIN
+${empty.join('')}
 ${body}
-RETURN NULL;
+RETURN${'columns' in result ? '' : ' NULL'};
 END $tsql_function$`;
 }
 
@@ -144,15 +194,15 @@ function declareAll(statements: readonly Statement[], types: Map<string, SqlType
   for (const statement of statements) {
     if (statement.kind === 'declare') {
       for (const { name, type } of statement.variables) types.set(name, resolveType(environment, type));
-    } else if (statement.kind === 'block') declareAll(statement.body, types, environment);
-    else if (statement.kind === 'if')
-      declareAll(
-        statement.otherwise === null ? [statement.then] : [statement.then, statement.otherwise],
-        types,
-        environment,
-      );
-    else if (statement.kind === 'while') declareAll([statement.body], types, environment);
-    else if (statement.kind === 'declareTable')
-      throw notSupported('table variables in a scalar function', statement.line);
+    } else declareAll(nestedOf(statement), types, environment);
   }
+}
+
+/** The table that a function returns, and its table variables. */
+function tablesOf({ returns, body }: ModuleDefinition): { name: string; body: TableBody }[] {
+  const declared = (statements: readonly Statement[]): { name: string; body: TableBody }[] =>
+    statements.flatMap((statement) =>
+      statement.kind === 'declareTable' ? [statement] : declared(nestedOf(statement)),
+    );
+  return [...(returns?.kind === 'table' ? [{ name: returns.variable, body: returns.body }] : []), ...declared(body)];
 }

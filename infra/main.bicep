@@ -1,0 +1,181 @@
+// Sqlfleet in one resource group, and logical SQL servers in another that only grows. `azd up` runs it; docs/deploy.md explains it.
+targetScope = 'subscription'
+
+@description('Name of the environment; part of all names.')
+@minLength(1)
+@maxLength(16)
+param environmentName string
+
+@description('Region of the app.')
+param location string
+
+@description('Object id of the Entra group that administers the SQL servers. The identity of the app has to be a member.')
+param sqlAdminGroupObjectId string
+
+@description('Display name of that group.')
+param sqlAdminGroupName string
+
+@description('Regions that capacity keeps supplied with servers; the first server is created in the first one.')
+param sqlRegions array = [
+  location
+]
+
+@description('Whether the first server is created by this deployment; capacity creates all others.')
+param createFirstServer bool = true
+
+@description('Where alerts go; empty: they are only shown.')
+param alertEmail string = ''
+
+var tags = {
+  'azd-env-name': environmentName
+  application: 'sqlfleet'
+}
+var token = take(uniqueString(subscription().id, environmentName, location), 8)
+
+resource appGroup 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-sqlfleet-${environmentName}'
+  location: location
+  tags: tags
+}
+
+resource serverGroup 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-sqlfleet-${environmentName}-servers'
+  location: location
+  tags: tags
+}
+
+module identity 'modules/identity.bicep' = {
+  name: 'identity'
+  scope: appGroup
+  params: {
+    name: 'id-sqlfleet-${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: appGroup
+  params: {
+    token: token
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+    alertEmail: alertEmail
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  scope: appGroup
+  params: {
+    name: 'stsqlfleet${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+  }
+}
+
+module messaging 'modules/messaging.bicep' = {
+  name: 'messaging'
+  scope: appGroup
+  params: {
+    token: token
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+  }
+}
+
+module cosmos 'modules/cosmos.bicep' = {
+  name: 'cosmos'
+  scope: appGroup
+  params: {
+    name: 'cosmos-sqlfleet-${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+  }
+}
+
+module keyVault 'modules/key-vault.bicep' = {
+  name: 'keyVault'
+  scope: appGroup
+  params: {
+    name: 'kv-sqlfleet-${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+  }
+}
+
+module eventTopic 'modules/event-topic.bicep' = {
+  name: 'eventTopic'
+  scope: appGroup
+  params: {
+    name: 'evgt-sqlfleet-${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+  }
+}
+
+// What the app may do to logical servers: in their resource group only.
+module serverRoles 'modules/server-roles.bicep' = {
+  name: 'serverRoles'
+  scope: serverGroup
+  params: {
+    principalId: identity.outputs.principalId
+  }
+}
+
+module quotaRole 'modules/quota-role.bicep' = {
+  name: 'quotaRole'
+  params: {
+    principalId: identity.outputs.principalId
+    environmentName: environmentName
+  }
+}
+
+module firstServer 'modules/sql-server.bicep' = if (createFirstServer) {
+  name: 'firstServer'
+  scope: serverGroup
+  params: {
+    environmentName: environmentName
+    location: sqlRegions[0]
+    adminGroupName: sqlAdminGroupName
+    adminGroupObjectId: sqlAdminGroupObjectId
+    logAnalyticsWorkspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module functionApp 'modules/function-app.bicep' = {
+  name: 'functionApp'
+  scope: appGroup
+  params: {
+    name: 'func-sqlfleet-${token}'
+    planName: 'plan-sqlfleet-${token}'
+    location: location
+    tags: union(tags, { 'azd-service-name': 'app' })
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    storageAccountName: storage.outputs.name
+    deploymentContainer: storage.outputs.deploymentContainer
+    applicationInsightsConnectionString: monitoring.outputs.connectionString
+    serviceBusNamespace: messaging.outputs.serviceBusNamespace
+    eventHubsNamespace: messaging.outputs.eventHubsNamespace
+    cosmosEndpoint: cosmos.outputs.endpoint
+    cosmosDatabase: cosmos.outputs.database
+    keyVaultUrl: keyVault.outputs.url
+  }
+}
+
+output AZURE_LOCATION string = location
+output AZURE_RESOURCE_GROUP string = appGroup.name
+output SERVER_RESOURCE_GROUP string = serverGroup.name
+output FUNCTION_APP_NAME string = functionApp.outputs.name
+output FUNCTION_APP_URL string = functionApp.outputs.url
+output STORAGE_ACCOUNT_NAME string = storage.outputs.name
+output APP_IDENTITY_NAME string = identity.outputs.name
+output APP_IDENTITY_OBJECT_ID string = identity.outputs.principalId

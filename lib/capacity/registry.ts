@@ -1,0 +1,161 @@
+import { type AzureSql } from '../platform/azure-sql';
+import { type Clock } from '../platform/clock';
+import { forEachConcurrently } from '../platform/concurrency';
+import { Replaced } from './alone';
+import { adoptedServer, inState } from './documents';
+import { type Observe, createBudget } from './observe';
+import { stillReserved } from './placement';
+import { loadOf } from './plan';
+import { type Policy } from './policy';
+import { type Provision } from './provision';
+import { type Change } from './reconcile';
+import { type Server, type ServerTemplate } from './schema';
+import { type ServerStore, type Stored } from './store';
+
+/** A correction that was made, for the record. */
+export interface Correction {
+  server: string;
+  change: string;
+  reason: string;
+}
+
+const writes = 16;
+/** Numbers that did not change are written again this often, so that their age says how fresh they are. */
+const refreshAfterMs = 15 * 60_000;
+const countedStates = new Set<Server['state']>(['ready', 'draining', 'quarantined']);
+
+/** Keeps the documents of a region's servers true. Every write carries the fence of the lease under which it was decided. */
+export function createRegistry(deps: {
+  servers: ServerStore;
+  azure: AzureSql;
+  observe: Observe;
+  provision: Pick<Provision, 'steps'>;
+  policy: Policy;
+  template: ServerTemplate;
+  clock: Clock;
+}) {
+  const { servers, observe, policy, clock, template } = deps;
+  const at = (): string => new Date(clock.nowMs()).toISOString();
+
+  const write = async (
+    known: Stored,
+    fence: number,
+    change: (server: Server) => Server | null,
+  ): Promise<Server | null> => {
+    const { region, name } = known.server;
+    const written = await servers.update(region, name, change, { fence, known });
+    if (written === 'fenced') throw new Replaced();
+    return written === 'missing' ? null : written;
+  };
+
+  /** Null: as the template wants it. */
+  const firstProblem = async ({ resourceGroup, name }: Server): Promise<string | null> => {
+    const existing = await deps.azure.readServer(resourceGroup, name);
+    if (existing === null) return null;
+    for (const step of deps.provision.steps) {
+      const problem = await step.verify(existing);
+      if (problem !== null) return `${step.name}: ${problem}`;
+    }
+    return null;
+  };
+
+  return {
+    write,
+
+    /** Makes the documents say what is so. A server is called missing only after it was asked for by name: lists lie. */
+    async correct(changes: readonly Change[], documents: readonly Stored[], fence: number): Promise<Correction[]> {
+      const made: Correction[] = [];
+      const byName = new Map(documents.map((stored) => [stored.server.name, stored]));
+      for (const change of changes) {
+        if (change.kind === 'adopt') {
+          const options = { templateVersion: template.version, fence, reason: change.reason, at: at() };
+          const document = adoptedServer(change.server, options);
+          if (change.damaged) await servers.rebuild(document);
+          else await servers.create(document);
+          made.push({ server: document.name, change: 'quarantined', reason: change.reason });
+          continue;
+        }
+        const stored = byName.get(change.server);
+        if (stored === undefined || change.kind === 'rebuildMissing') continue;
+        const { server } = stored;
+        const exists =
+          change.to === 'missing' && (await deps.azure.readServer(server.resourceGroup, server.name)) !== null;
+        if (exists) continue;
+        await write(stored, fence, (current) =>
+          current.state === server.state ? inState(current, change.to, change.reason, at(), change.fields) : null,
+        );
+        made.push({
+          server: server.name,
+          change: server.state === change.to ? 'fields' : `${server.state} → ${change.to}`,
+          reason: change.reason,
+        });
+      }
+      return made;
+    },
+
+    /** Counts and usages into the documents. What could not be counted keeps its older number, and its age shows it. */
+    async refresh(documents: readonly Stored[], fence: number): Promise<Server[]> {
+      const budget = createBudget(policy.requestsPerTick);
+      const subjects = documents.flatMap(({ server }) => (countedStates.has(server.state) ? [server] : []));
+      const counts = await observe.databases(subjects, budget);
+      const usages = await observe.usages(subjects, budget);
+      const nowMs = clock.nowMs();
+      const refreshed = new Map<string, Server>();
+      const refreshedServer = (server: Server): Server | null => {
+        const count = counts.get(server.name);
+        const dtus = usages.get(server.name);
+        const limit = server.numbers.databases?.limit ?? observe.defaultLimit;
+        const next: Server = {
+          ...server,
+          reservations: stillReserved(server.reservations, nowMs, count?.fromMs ?? null, policy),
+          numbers: {
+            databases: count === undefined ? server.numbers.databases : { value: count.count, limit },
+            serverDtus: dtus === undefined ? server.numbers.serverDtus : dtus,
+          },
+          numbersAt: count === undefined ? server.numbersAt : new Date(count.fromMs).toISOString(),
+          usagesAt: dtus === undefined ? server.usagesAt : at(),
+        };
+        next.load = loadOf(next, nowMs, policy);
+        const same =
+          next.load === server.load &&
+          next.numbers.databases?.value === server.numbers.databases?.value &&
+          next.reservations.length === server.reservations.length &&
+          next.usagesAt === server.usagesAt;
+        const fresh = server.numbersAt !== null && nowMs - Date.parse(server.numbersAt) < refreshAfterMs;
+        return same && (fresh || count === undefined) ? null : next;
+      };
+      await forEachConcurrently(documents, writes, async (stored) => {
+        const written = await write(stored, fence, refreshedServer);
+        if (written !== null) refreshed.set(written.name, written);
+      });
+      return documents.flatMap(({ server }) => refreshed.get(server.name) ?? []);
+    },
+
+    /** Ready servers prove their security again, the longest unproved first; one that drifted is secured once more. */
+    async verify(documents: readonly Stored[], fence: number): Promise<Correction[]> {
+      const affordable = Math.max(1, Math.floor(policy.requestsPerTick / (2 * deps.provision.steps.length)));
+      const dueBefore = clock.nowMs() - policy.verifySecurityEveryMs;
+      const due = documents
+        .filter(
+          ({ server: { state, security } }) => state === 'ready' && Date.parse(security.verifiedAt ?? '') < dueBefore,
+        )
+        .sort((a, b) => (a.server.security.verifiedAt ?? '').localeCompare(b.server.security.verifiedAt ?? ''));
+      const made: Correction[] = [];
+      for (const stored of due.slice(0, affordable)) {
+        const { server } = stored;
+        // What cannot be read now is unknown: neither proved nor drifted.
+        const problem = await firstProblem(server).catch(() => undefined);
+        if (problem === undefined) continue;
+        const reason = `its security is not as in the template: ${problem ?? ''}`;
+        await write(stored, fence, (current) =>
+          problem === null
+            ? { ...current, security: { ...current.security, verifiedAt: at() } }
+            : inState(current, 'securing', reason, at()),
+        );
+        if (problem !== null) made.push({ server: server.name, change: 'ready → securing', reason });
+      }
+      return made;
+    },
+  };
+}
+export type Registry = ReturnType<typeof createRegistry>;

@@ -1,0 +1,21 @@
+/** The words of clusters: names, statuses, the times that make a status true. */
+
+/** The app itself: it works off this cluster's queue by its own trigger, so it is registered by being there. */
+export const managedCluster = 'managed';
+
+export const clusterStatuses = ['active', 'draining', 'unhealthy', 'inactive'] as const;
+export type ClusterStatus = (typeof clusterStatuses)[number];
+
+/** A worker reports about this often; with this many reports missing it is taken for dead. */
+export const heartbeatIntervalMs = 15_000;
+export const heartbeatLostAfterMs = 45_000;
+
+/**
+ * Names are subscription names (at most 50 characters, a letter or digit at both ends) and, in small letters, document
+ * ids: two that differ only in case are the same subscription, so they are the same cluster.
+ */
+export const clusterNamePattern = /^[A-Za-z0-9](?:[\w.-]{0,48}[A-Za-z0-9])?$/;
+
+export function clusterIdOf(name: string): string {
+  return name.toLowerCase();
+}

@@ -1,0 +1,31 @@
+import { type ClusterServices, createClusterServices } from '../clusters/services';
+import { type PlatformParts } from './platform-parts';
+import { createHashes } from './redis';
+
+/** Puts the clusters capability together. `references`: which unfinished builds have a cluster, as builds know it. */
+export function composeClusters(
+  parts: PlatformParts,
+  references: (clusterId: string) => Promise<string[]>,
+): { clusters: ClusterServices; closeClusters: () => Promise<void> } {
+  const { settings, subscriptions, queue, audit, clock, random, newId, logger } = parts;
+  const hashes = settings.REDIS_URL === undefined ? null : createHashes(settings.REDIS_URL);
+  const clusters = createClusterServices({
+    documents: parts.documents('buildClusters'),
+    subscriptions,
+    queue,
+    audit,
+    clock,
+    random,
+    newId,
+    logger,
+    hashes,
+    admins: settings.SQLFLEET_CLUSTER_ADMINS,
+    references,
+  });
+  return {
+    clusters,
+    async closeClusters() {
+      await hashes?.close();
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import { createHashes } from '../../../lib/platform/redis';
+import { ann, createTestClusters } from '../../support/clusters';
+import { startTestDocuments, type TestDocuments } from '../../support/documents';
+import { startTestRedis, type TestRedis } from '../../support/redis';
+
+type Instance = ReturnType<typeof createTestClusters>;
+
+const organization = 'contoso';
+const external = { managedBy: 'external', scmOrganizations: [organization], startsOnDemand: true };
+
+/** Which clusters an instance would consider, as it answers the next caller. */
+async function known(instance: Instance): Promise<string[]> {
+  const body = { organization };
+  const answer = await instance.api('POST', 'buildClusters/select?explain', { body });
+  const text = JSON.stringify(answer.body.explanation);
+  return [...text.matchAll(/"cluster":"([\w.-]+)","path":"organization"[^}]*"excluded":null/g)].map(
+    ([, id = '']) => id,
+  );
+}
+
+describe.each(['in memory', 'in Redis'])('the clusters that two instances know, %s', (where) => {
+  let documents: TestDocuments;
+  let redis: TestRedis | undefined;
+  let instances: Instance[];
+  beforeEach(async () => {
+    documents = await startTestDocuments();
+    redis = where === 'in Redis' ? await startTestRedis() : undefined;
+    const options = { documents, ...(redis === undefined ? {} : { redisUrl: redis.url }) };
+    instances = [createTestClusters(options), createTestClusters(options)];
+  });
+  afterEach(async () => {
+    for (const instance of instances) await instance.close();
+    await redis?.stop();
+    await documents.stop();
+  });
+  const both = (): [Instance, Instance] => {
+    const [one, other] = instances;
+    if (one === undefined || other === undefined) throw new Error('two instances');
+    return [one, other];
+  };
+
+  it('are right on the other one as soon as a change is answered, whatever the change', async () => {
+    const [one, other] = both();
+    expect(await known(other)).toEqual([]);
+    const path = 'buildClusters/a';
+    await one.api('POST', 'buildClusters', { body: { name: 'a', ...external }, headers: ann });
+    expect(await known(other)).toEqual(['a']);
+    await other.api('PATCH', path, { body: { isActive: false }, headers: ann });
+    expect(await known(one)).toEqual([]);
+    await one.api('PUT', path, { body: external, headers: ann });
+    expect(await known(other)).toEqual(['a']);
+    await other.api('PATCH', path, { body: { scmOrganizations: ['fabrikam'] }, headers: ann });
+    expect(await known(one)).toEqual([]);
+    await one.api('PATCH', path, { body: { scmOrganizations: [organization] }, headers: ann });
+    expect(await known(other)).toEqual(['a']);
+    await other.api('DELETE', path, { headers: ann });
+    expect(await known(one)).toEqual([]);
+    await one.api('POST', 'buildClusters', { body: { name: 'A', ...external }, headers: ann });
+    expect(await known(other)).toEqual(['a']);
+  });
+
+  it('are right after each of many changes on alternating instances, while others read', async () => {
+    const [one, other] = both();
+    await one.api('POST', 'buildClusters', { body: { name: 'a', ...external }, headers: ann });
+    let isReading = true;
+    const reader = (async () => {
+      while (isReading) await Promise.all([known(one), known(other)]);
+    })();
+    for (let round = 0; round < 20; round += 1) {
+      const [writer, asked] = round % 2 === 0 ? [one, other] : [other, one];
+      const isActive = round % 2 === 1;
+      await writer.api('PATCH', 'buildClusters/a', { body: { isActive }, headers: ann });
+      expect(await known(asked)).toEqual(isActive ? ['a'] : []);
+    }
+    isReading = false;
+    await reader;
+  });
+});
+
+describe('the clusters in Redis', () => {
+  let documents: TestDocuments;
+  let redis: TestRedis;
+  let instance: Instance;
+  beforeEach(async () => {
+    documents = await startTestDocuments();
+    redis = await startTestRedis();
+    instance = createTestClusters({ documents, redisUrl: redis.url });
+  });
+  afterEach(async () => {
+    await instance.close();
+    await redis.stop();
+    await documents.stop();
+  });
+
+  it('have a hash for each active cluster, laid out as the seed says', async () => {
+    const body = { name: 'Aws-East', ...external };
+    await instance.api('POST', 'buildClusters', { body, headers: ann });
+    expect(redis.hash('Aws-East')).toEqual({
+      authKeyName: '',
+      signOption: JSON.stringify({
+        issuer: 'Aws-East',
+        subject: 'Aws-East',
+        audience: 'sqlfleet',
+        expiresSeconds: 300,
+        algorithm: null,
+      }),
+      queue: 'Aws-East',
+      managedBy: 'external',
+    });
+    await instance.api('PATCH', 'buildClusters/Aws-East', { body: { isActive: false }, headers: ann });
+    expect(redis.keys()).not.toContain('Aws-East');
+  });
+
+  it('are read from the documents after a writer died between document and Redis', async () => {
+    await instance.api('POST', 'buildClusters', { body: { name: 'a', ...external }, headers: ann });
+    expect(await known(instance)).toEqual(['a']);
+    // A writer that announced its change, wrote the document, and was never heard of again.
+    const dead = createTestClusters({ documents });
+    const mark = 'sqlfleet:clusters:changing';
+    const hashes = createHashes(redis.url);
+    await hashes.set(mark, { token: String(instance.time.nowMs) });
+    await dead.api('PATCH', 'buildClusters/a', { body: { isActive: false }, headers: ann });
+    expect(await known(instance)).toEqual([]);
+    // Also when its mark is cleared away later, because what it wrote was made good meanwhile.
+    instance.time.nowMs += 10 * 60_000;
+    expect(await known(instance)).toEqual([]);
+    expect(redis.hash(mark)).toEqual({});
+    expect(await known(instance)).toEqual([]);
+    await hashes.close();
+  });
+
+  it('are known, and can be changed, without Redis', async () => {
+    await redis.goAway();
+    const { status } = await instance.api('POST', 'buildClusters', { body: { name: 'a', ...external }, headers: ann });
+    expect(status).toBe(201);
+    expect(await known(instance)).toEqual(['a']);
+    await redis.comeBack();
+    instance.time.nowMs += 61_000;
+    expect(await known(instance)).toEqual(['a']);
+  });
+
+  it('cannot be used to allow anything: what stands is decided from the document', async () => {
+    await instance.api('POST', 'buildClusters', { body: { name: 'a', ...external }, headers: ann });
+    await known(instance);
+    const other = createTestClusters({ documents });
+    // Without Redis, so that Redis is left with the old picture.
+    await other.api('PATCH', 'buildClusters/a', { body: { scmOrganizations: ['fabrikam'] }, headers: ann });
+    expect(await known(instance)).toEqual(['a']);
+    const standing = await instance.services.directory.standing('a', { organization, scmContext: null });
+    expect(standing).toMatchObject({ kind: 'leave' });
+  });
+});
