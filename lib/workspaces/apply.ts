@@ -30,6 +30,33 @@ export function createApply(deps: WorkspaceDeps) {
       throw stopped('planOutdated', 'The environment names another workspace than when the plan was made. Plan anew.');
     }
     const { databricks } = connection;
+    if (applying.isLate(patienceMs)) {
+      throw stopped(
+        'clusterStuck',
+        'A cluster has been neither running nor terminated for an hour. Look at it, and start a new deployment.',
+      );
+    }
+    const isOpen = ({ action, key }: Step): boolean => action !== 'none' && applying.steps[key] !== 'done';
+    if (plan.steps.some(isOpen) || Object.keys(applying.steps).length === 0) {
+      const outcome = await applySteps(databricks, plan, context, applying, deadlineMs);
+      if (outcome !== null) return outcome;
+    }
+    // What remains is to wait; the whole is read once more by the next stage.
+    const restless = await settleClusters(databricks, plan, applying);
+    if (restless !== null) return { kind: 'again', delayMs: deps.lookEveryMs, waitingFor: restless };
+    await writeMarker(databricks, plan, null, 'wanted');
+    await applying.save();
+    return { kind: 'next', change: { state: 'verifying', waitingFor: null } };
+  };
+
+  /** null: every step is done. */
+  async function applySteps(
+    databricks: Databricks,
+    plan: Plan,
+    { lease, progress }: StageContext,
+    applying: Applying,
+    deadlineMs: number,
+  ): Promise<StageOutcome | null> {
     const observation = await observe(databricks, interestOf(plan));
     const outdated = outdatedSteps(plan, applying, observation);
     if (outdated.length > 0) {
@@ -40,33 +67,26 @@ export function createApply(deps: WorkspaceDeps) {
       );
     }
     await applying.learn(plan, observation);
-    if (applying.isLate(patienceMs)) {
-      throw stopped(
-        'clusterStuck',
-        'A cluster has been neither running nor terminated for an hour. Look at it, and start a new deployment.',
-      );
-    }
-    const files = await archiveFiles(deps, plan);
-    const folders = new Set<string>();
+    const hands = {
+      applying,
+      files: await archiveFiles(deps, plan),
+      folders: new Set<string>(),
+      planHash: progress.plan?.hash ?? '',
+    };
     await writeMarker(databricks, plan, observation.marker, 'both');
-
     for (const step of plan.steps) {
       if (step.action === 'none' || applying.steps[step.key] === 'done') continue;
       if (deps.clock.nowMs() > deadlineMs) return { kind: 'again', delayMs: 0, waitingFor: null };
       if (!(await deps.leases.renew(lease, leaseMs))) throw lostLease();
       await applying.begin(step.key);
-      const done = await perform(databricks, plan, step, { applying, files, folders, planHash });
+      const done = await perform(databricks, plan, step, hands);
       if (done === 'busy') {
         return { kind: 'again', delayMs: deps.lookEveryMs, waitingFor: `cluster "${step.name}" to come to rest` };
       }
     }
     await applying.save();
-    const restless = await settleClusters(databricks, plan, applying);
-    if (restless !== null) return { kind: 'again', delayMs: deps.lookEveryMs, waitingFor: restless };
-    await writeMarker(databricks, plan, observation.marker, 'wanted');
-    await applying.save();
-    return { kind: 'next', change: { state: 'verifying', waitingFor: null } };
-  };
+    return null;
+  }
 }
 
 interface Hands {

@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
 import { type Lease } from '../platform/leases';
 import { type WorkspaceDeps } from './context';
 import { lostLease } from './errors';
+import { canonical } from './json';
 import { createdClusters, standingOf } from './judge';
 import { type Observation } from './observe';
 import { type Deployment, type Environment, type Plan, type WorkspaceState } from './schema';
@@ -33,7 +33,7 @@ export async function createApplying(
   const isSame = found?.value.applying?.planHash === planHash && found.value.applying.deploymentId === deploymentId;
   const progress: NonNullable<WorkspaceState['applying']> =
     isSame && found?.value.applying
-      ? structuredClone(found.value.applying)
+      ? { ...found.value.applying }
       : {
           deploymentId,
           planHash,
@@ -56,7 +56,7 @@ export async function createApplying(
     const state = { ...base, fence: lease.fence, applying: progress };
     if ((await deps.store.writeState(state, etag)) === 'changed') throw lostLease();
     const written = await deps.store.state(workspace, environment.name);
-    const isOurs = written?.value.fence === lease.fence && isDeepStrictEqual(written.value.applying, progress);
+    const isOurs = written?.value.fence === lease.fence && canonical(written.value.applying) === canonical(progress);
     if (!isOurs) throw lostLease();
     etag = written?.etag ?? null;
   };

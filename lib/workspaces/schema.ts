@@ -96,10 +96,14 @@ export const environmentRequestSchema = z.strictObject({
 });
 export type EnvironmentRequest = z.infer<typeof environmentRequestSchema>;
 
-export const environmentSchema = environmentRequestSchema.extend({ id: z.string(), name: z.string() });
+export const environmentSchema = z.object({
+  ...environmentRequestSchema.shape,
+  id: z.string(),
+  name: z.string(),
+});
 export type Environment = z.infer<typeof environmentSchema>;
-export const environmentViewSchema = environmentRequestSchema
-  .extend({ name: z.string() })
+export const environmentViewSchema = z
+  .object({ ...environmentRequestSchema.shape, name: z.string() })
   .meta({ id: 'Environment', description: 'Where deployments go, and who has a say.' });
 
 export const deploymentOptionsSchema = z.strictObject({
