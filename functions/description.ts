@@ -7,7 +7,9 @@ import { databaseRoutes } from './database-routes';
 import { clusterRoutes } from './cluster-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
+import { environmentRoutes } from './environment-routes';
 import { serverRoutes } from './server-routes';
+import { workspaceRoutes } from './workspace-routes';
 
 /** Changes with the API, not with the code behind it. */
 const apiVersion = '1.0.0';
@@ -25,6 +27,8 @@ export function allRoutes(): Route[] {
     ...serverRoutes(undescribed),
     ...capacityRoutes(undescribed),
     ...databaseRoutes(undescribed),
+    ...environmentRoutes(undescribed),
+    ...workspaceRoutes(undescribed),
   ];
 }
 

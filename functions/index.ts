@@ -6,6 +6,7 @@ import { registerClusters } from './clusters';
 import { registerCapacity } from './capacity';
 import { registerDescription } from './description';
 import { registerPackages } from './packages';
+import { registerWorkspaces } from './workspaces';
 
 let composition: Composition | undefined;
 
@@ -17,6 +18,7 @@ registerApprovals(() => composed().approvals);
 registerCapacity(() => composed().capacity);
 registerPackages();
 registerClusters(() => composed().clusters);
+registerWorkspaces(() => composed().workspaces);
 registerDescription();
 
 app.hook.appTerminate(async () => {

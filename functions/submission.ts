@@ -49,7 +49,7 @@ export async function readPackageFiles(request: HttpRequest): Promise<Submission
   return bytes.length === 0 ? [] : [{ name: request.query.get('name') ?? 'package', bytes }];
 }
 
-function refuseUnreadableBody(request: HttpRequest): void {
+export function refuseUnreadableBody(request: HttpRequest): void {
   refuseLargerThan(request, largestUploadBytes);
   const encoding = request.headers.get('content-encoding') ?? 'identity';
   if (encoding.trim().toLowerCase() !== 'identity') {
@@ -88,7 +88,7 @@ function partProblems(names: readonly string[]): InputProblem[] {
   ];
 }
 
-async function readFormData(request: HttpRequest) {
+export async function readFormData(request: HttpRequest) {
   try {
     return await request.formData();
   } catch (error) {
@@ -100,7 +100,7 @@ async function readFormData(request: HttpRequest) {
 }
 
 /** Parts may come as files or as plain fields: `curl -F options='{...}'` sends a field. */
-async function filesOf(
+export async function filesOf(
   form: Awaited<ReturnType<typeof readFormData>>,
   part: string,
 ): Promise<Submission['packageFiles']> {
@@ -115,7 +115,7 @@ async function filesOf(
   );
 }
 
-function optionsOf(bytes: Buffer): unknown {
+export function optionsOf(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (error) {
@@ -136,10 +136,10 @@ function idempotencyKeyOf(request: HttpRequest): string | null {
   return key;
 }
 
-function mediaTypeOf(request: HttpRequest): string {
+export function mediaTypeOf(request: HttpRequest): string {
   return (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 }
 
-function unsupportedMediaType(expected: string): AppError {
+export function unsupportedMediaType(expected: string): AppError {
   return new AppError('request.mediaType', `Send ${expected}.`, { status: 415 });
 }

@@ -2,10 +2,12 @@ import { type ApprovalServices } from '../approvals/services';
 import { type BuildServices } from '../builds/services';
 import { type CapacityServices } from '../capacity/services';
 import { type ClusterServices } from '../clusters/services';
+import { type WorkspaceServices } from '../workspaces/services';
 import { composeApprovals } from './compose-approvals';
 import { composeBuilds } from './compose-builds';
 import { composeCapacity } from './compose-capacity';
 import { composeClusters } from './compose-clusters';
+import { composeWorkspaces } from './compose-workspaces';
 import { createPlatformParts } from './platform-parts';
 import { readSettings } from './settings';
 
@@ -15,6 +17,7 @@ export interface Composition {
   /** Null: this app looks after no region. */
   capacity: CapacityServices | null;
   clusters: ClusterServices;
+  workspaces: WorkspaceServices;
   /** Sends what is buffered and closes the connections. */
   close(): Promise<void>;
 }
@@ -31,6 +34,7 @@ export function compose(environment: Record<string, string | undefined>): Compos
     builds,
     capacity: composeCapacity(parts, builds),
     clusters,
+    workspaces: composeWorkspaces(parts, approvals),
     async close() {
       await closeBuilds();
       await closeClusters();

@@ -18,7 +18,7 @@ export const workspaceName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,47}$/,
 export const secretSuffixes = ['subscriptionId', 'tenantId', 'clientId', 'clientSecret'] as const;
 
 export const environmentRequestSchema = z.strictObject({
-  subscriptionId: z.uuid(),
+  subscriptionId: z.guid(),
   resourceGroup: resourceName,
   region: z.string().regex(/^[a-z0-9]{1,40}$/, 'a region as ARM names it, such as westeurope'),
   workspaceName: z
@@ -53,7 +53,7 @@ export const environmentRequestSchema = z.strictObject({
       })
       .prefault({}),
     administrators: z
-      .array(z.uuid())
+      .array(z.guid())
       .max(16)
       .default([])
       .meta({ description: 'Object ids that may set the secrets, besides the app itself.' }),

@@ -30,6 +30,7 @@ export function createWorkspaceServices(given: WorkspaceServicesDeps) {
     submit: createSubmit({ ...deps, newDeploymentId: given.newDeploymentId }),
     stages: createStages(deps),
     drift: createDriftCheck(deps),
+    audit: deps.audit,
     readUpload: (name: string) => given.blobs.uploads.get(name),
 
     /** Ends a deployment before its next step; what was applied stays. @throws AppError `workspaces.ended` (409) */

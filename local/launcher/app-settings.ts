@@ -6,7 +6,8 @@ export interface AppSettingsInput {
   blobConnectionString: string;
   cosmos: { endpoint: string; key: string };
   keyVaultUrl: string;
-  identity: { endpoint: string; header: string };
+  identity: { endpoint: string; header: string; authorityHost: string };
+  armEndpoint: string;
   sqlServers: readonly { server: string; host: string; port: number }[];
   /** Where all servers below a domain are reached: those that are created later. */
   sqlGateway: { suffix: string; host: string; port: number };
@@ -31,5 +32,9 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
       `*${input.sqlGateway.suffix}=${input.sqlGateway.host},${input.sqlGateway.port}`,
     ].join(';'),
     SQLFLEET_MONITOR_INTERVAL_MS: '1000',
+    SQLFLEET_ARM_ENDPOINT: input.armEndpoint,
+    SQLFLEET_ENTRA_AUTHORITY: input.identity.authorityHost,
+    SQLFLEET_DATABRICKS_ALLOWED_HOSTS: 'localhost',
+    SQLFLEET_WORKSPACES_LOOK_MS: '1000',
   };
 }

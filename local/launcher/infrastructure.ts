@@ -58,7 +58,9 @@ export async function createContainers(services: {
   const cosmos = new CosmosClient(services.cosmos);
   try {
     const { database } = await cosmos.databases.createIfNotExists({ id: topology.cosmos.database });
-    for (const { name, partitionKey, compositeIndexes, defaultTtlSeconds } of containersSchema.parse(topology.cosmos.containers)) {
+    for (const { name, partitionKey, compositeIndexes, defaultTtlSeconds } of containersSchema.parse(
+      topology.cosmos.containers,
+    )) {
       await database.containers.createIfNotExists({
         id: name,
         partitionKey: { paths: [partitionKey] },
