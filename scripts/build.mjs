@@ -6,6 +6,7 @@ const entryPoints = {
   'local/start': 'local/start.ts',
   'local/cloud-process': 'local/cloud-process.ts',
   'cli/demo': 'cli/demo.ts',
+  'cli/demo-workspaces': 'cli/demo-workspaces.ts',
   'cli/openapi': 'cli/openapi.ts',
   'bench/main': 'bench/main.ts',
   'bench/database-runs-client': 'bench/database-runs/client-process.ts',
