@@ -150,6 +150,37 @@ describe('a deployment', () => {
   });
 });
 
+describe('a workspace with much in it', () => {
+  it('keeps its 250 jobs and 60 clusters, and names among them are found on whatever page they are', async () => {
+    const name = fresh();
+    await lab.prepare(name);
+    const held = lab.held(name);
+    for (let id = 1; id <= 250; id += 1) held.saveJob({ id, createdMs: 0, settings: { name: `theirs ${id}` } });
+    for (let at = 1; at <= 60; at += 1) {
+      held.saveCluster({
+        id: `0101-000000-theirs${at}`,
+        spec: { cluster_name: `theirs ${at}`, spark_version: '15', node_type_id: 'x' },
+        pinned: false,
+        idempotencyToken: null,
+        transition: { from: 'SETTLED', to: 'RUNNING', atMs: 0 },
+      });
+    }
+    const before = new Map(held.jobs);
+    const onTheirs = { name: 'ours', tasks: [{ task_key: 'go', existing_cluster_id: 'theirs 60' }] };
+    const taken = { name: 'theirs 3', tasks: [{ task_key: 'go', existing_cluster_id: 'theirs 1' }] };
+    const archive = { ...smallArchive, 'jobs/ours.json': onTheirs, 'jobs/taken.json': taken };
+    const deployment = await lab.deploy(name, archive);
+    expect(deployment.state).toBe('succeeded');
+    const plan = await lab.plan(deployment);
+    expect(plan.steps.find(({ key }) => key === 'job:theirs 3')?.reason).toMatch(/taken over/);
+    expect([held.jobs.size, held.clusters.size]).toEqual([252, 61]);
+    expect([...held.jobs].filter(([id, job]) => before.get(id) === job)).toHaveLength(249);
+    const ours = [...held.jobs.values()].find(({ settings }) => settings.name === 'ours');
+    expect(JSON.stringify(ours)).toContain('0101-000000-theirs60');
+    expect((await lab.deploy(name, archive)).environments[0]?.state).toBe('unchanged');
+  });
+});
+
 describe('environments', () => {
   it('follow one another, each approved by somebody else than who asked; a rejected one ends it', async () => {
     const name = fresh();
