@@ -18,9 +18,7 @@ const nonDeterministicGlobals = [
 }));
 
 export default tseslint.config(
-  {
-    ignores: ['dist/', 'out/', 'coverage/', 'node_modules/', '.sqlfleet/', 'jest.config.js', '.dependency-cruiser.cjs'],
-  },
+  { ignores: ['dist/', 'out/', 'coverage/', 'node_modules/', '.sqlfleet/', 'jest.config.js', '.dependency-cruiser.cjs'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },

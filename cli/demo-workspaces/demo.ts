@@ -8,9 +8,9 @@ import { type DemoAzure, region, resourceGroup, subscriptionId } from './azure';
 export interface WorkspacesDemoDeps {
   endpoints: Endpoints;
   azure: DemoAzure;
-  write(text: string): void;
+  write: (text: string) => void;
   /** The example's assets by their path. */
-  readAssets(): LooseFile[];
+  readAssets: () => LooseFile[];
 }
 
 const environments = ['Dev', 'PreProd', 'Prod'];

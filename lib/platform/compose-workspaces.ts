@@ -35,6 +35,11 @@ export function composeWorkspaces(parts: PlatformParts, approvals: Approvals): W
   });
 }
 
+/** What events may start here: the hooks of `composeEvents`. */
+export function workspaceHooks(workspaces: WorkspaceServices): { deployWorkspace: WorkspaceServices['deployOnWrite'] } {
+  return { deployWorkspace: workspaces.deployOnWrite };
+}
+
 /** Sortable by time. */
 function newDeploymentId(nowMs: number, id: string): string {
   const time = new Date(nowMs).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);

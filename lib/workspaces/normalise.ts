@@ -66,12 +66,19 @@ const textMaps = new Set('spark_conf spark_env_vars custom_tags tags base_parame
 
 /** A specification without what only the service says, and with texts where the service makes texts of values. */
 export function withoutServerFields(kind: Kind, spec: JsonObject): JsonObject {
-  const own = Object.entries(spec).filter(([name, value]) => !serverFields[kind].has(name) && value !== null);
+  const own = Object.entries(spec).filter(
+    ([name, value]) =>
+      !serverFields[kind].has(name) &&
+      value !== null &&
+      // What a cluster that sizes itself has grown to is its state, not its settings.
+      !(name === 'num_workers' && isObject(spec.autoscale)),
+  );
   return withTexts(Object.fromEntries(own));
 }
 
 function withTexts(object: JsonObject): JsonObject {
-  return mapObject(object, (value, name) => {
+  const { target_workers: _grownTo, ...settings } = object;
+  return mapObject(settings, (value, name) => {
     if (Array.isArray(value)) return value.map((item: unknown) => (isObject(item) ? withTexts(item) : item));
     if (!isObject(value)) return value;
     return textMaps.has(name)

@@ -83,6 +83,10 @@ export const environmentRequestSchema = z.strictObject({
     .boolean()
     .default(true)
     .meta({ description: 'Whether what has the same name but not our mark is taken over, or fails the plan.' }),
+  deployOnWrite: z.array(workspaceName).max(100).default([]).meta({
+    description:
+      'Workspaces, by the name in requests, whose last good archive is deployed here when Azure tells that they were written.',
+  }),
   stopCreatedClusters: z.boolean().default(false),
   pinClusters: z.boolean().default(true),
   apiVersions: z

@@ -3,6 +3,7 @@ import { type DocumentStore } from '../platform/documents';
 import { type Orchestrations } from '../platform/durable';
 import { AppError, messageOf } from '../platform/errors';
 import { type WorkspaceDeps } from './context';
+import { createDeployOnWrite } from './deploy-on-write';
 import { createDriftCheck } from './drift';
 import { createEnvironments } from './environments';
 import { orchestrationId } from './orchestrators/deploy-workspace';
@@ -24,10 +25,12 @@ const pageSize = 100;
 export function createWorkspaceServices(given: WorkspaceServicesDeps) {
   const store = createWorkspaceStore(given.documents, given.blobs.state);
   const deps: WorkspaceDeps = { ...given, store };
+  const submit = createSubmit({ ...deps, newDeploymentId: given.newDeploymentId });
   return {
     store,
     environments: createEnvironments({ store, audit: deps.audit }),
-    submit: createSubmit({ ...deps, newDeploymentId: given.newDeploymentId }),
+    submit,
+    deployOnWrite: createDeployOnWrite({ store, submit }),
     stages: createStages(deps),
     drift: createDriftCheck(deps),
     audit: deps.audit,

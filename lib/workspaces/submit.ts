@@ -14,6 +14,8 @@ export interface DeploymentSubmission {
   assets: { bytes: Buffer } | { deployment: string };
   options: unknown;
   signedInActor: string | null;
+  /** Given: asking again answers with the deployment that is there already. */
+  deploymentId?: string;
 }
 
 export interface SubmitDeps {
@@ -69,7 +71,7 @@ export function createSubmit(deps: SubmitDeps) {
     if (!options.success || problems.length > 0) throw invalidInput(problems);
 
     const archive = await deps.store.writeArchive(bytes);
-    const deploymentId = deps.newDeploymentId();
+    const deploymentId = submission.deploymentId ?? deps.newDeploymentId();
     const requestedBy = submission.signedInActor ?? options.data.requestedBy ?? 'unnamed';
     const deployment: Deployment = {
       id: deploymentId,
@@ -91,7 +93,12 @@ export function createSubmit(deps: SubmitDeps) {
       cancelled: null,
       environments,
     };
-    await deps.store.createDeployment(deployment);
+    if ((await deps.store.createDeployment(deployment)) === 'exists') {
+      const existing = await deps.store.deployment(deploymentId);
+      // Whoever asked first may have been cut off before the start.
+      if (existing.state === 'running') await start(orchestrations, existing);
+      return existing;
+    }
     await deps.audit.record({
       subject: `workspaces/${deployment.workspace}`,
       action: 'deploy',

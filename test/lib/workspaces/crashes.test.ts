@@ -91,7 +91,7 @@ it('creates nothing twice and loses nothing, wherever between two calls the proc
   const all = await placesOf();
   // The first deployment, which is never disturbed, makes the first of them.
   const places = all.slice(all.lastIndexOf('workspaceDeployments.create') + 1);
-  expect(places).toEqual(expect.arrayContaining(changes.map((change) => expect.stringContaining(change))));
+  expect(changes.filter((change) => !places.some((place) => place.includes(change)))).toEqual([]);
   for (const [at, place] of places.entries()) {
     const workspace = `crash${at}`;
     await deployBoth(workspace, crashAfter(at + 1));
@@ -101,7 +101,7 @@ it('creates nothing twice and loses nothing, wherever between two calls the proc
       jobs: ['nightly', 'weekly'],
       clustersOfJobs: ['etl', 'extra', 'extra'],
       notebooks: ['load'],
-      load: expect.stringContaining('second'),
+      load: '# Databricks notebook source\nprint("second")',
     });
   }
 }, 900_000);

@@ -117,9 +117,9 @@ describe('a deployment', () => {
     await lab.deploy(name, smallArchive);
     const [cluster] = lab.held(name).clusters.values();
     expect(cluster?.transition.to).toBe('TERMINATED');
-    await lab.clientOf(lab.workspaceIdOf(name, 'Dev')).editCluster(cluster?.id ?? '', cluster?.spec ?? {});
+    if (cluster === undefined) throw new Error('there is no cluster');
     const started = { from: 'PENDING', to: 'RUNNING', atMs: lab.clock.nowMs() + 60_000 } as const;
-    lab.held(name).saveCluster({ ...lab.held(name).clusters.get(cluster?.id ?? '')!, transition: started });
+    lab.held(name).saveCluster({ ...cluster, transition: started });
     const more = { ...smallArchive['clusters/etl.json'], num_workers: 8 };
     // It is starting, so it can be edited only after a while: INVALID_STATE until then.
     expect(await lab.deploy(name, { ...smallArchive, 'clusters/etl.json': more })).toMatchObject({
@@ -147,6 +147,26 @@ describe('a deployment', () => {
     expect(everything).toContain('applyWorkspace-v1');
     expect(everything).not.toContain('the secret of the principal');
     expect(everything).not.toMatch(/eyJ[\w-]+\.eyJ/);
+  });
+});
+
+describe('an event of Azure', () => {
+  it('deploys the last good archive to the environment that asks for it, once for each event', async () => {
+    const name = fresh();
+    await lab.prepare(name, ['Dev', 'Prod']);
+    await lab.deploy(name, smallArchive);
+    const workspaceId = lab.workspaceIdOf(name, 'Prod').toUpperCase();
+    const told = (requestKey: string) => lab.services.deployOnWrite({ workspaceId, requestKey }, lab.orchestrations);
+    expect(await told('1')).toBeNull();
+    await lab.environment('Prod', { deployOnWrite: [name] });
+    const first = await told('1');
+    expect(await told('1')).toEqual(first);
+    expect(await lab.ended(first?.deployment ?? '')).toMatchObject({
+      state: 'succeeded',
+      requestedBy: 'Azure Event Grid',
+    });
+    expect(lab.held(name, 'Prod').jobs.size).toBe(1);
+    await lab.environment('Prod');
   });
 });
 

@@ -27,6 +27,12 @@ describe('what is no change', () => {
     expect(differences(wanted, actual, null)).toEqual([]);
   });
 
+  it('what a cluster that sizes itself has grown to', () => {
+    const asked = { cluster_name: 'etl', autoscale: { min_workers: 1, max_workers: 4 } };
+    const grown = { ...asked, num_workers: 3, autoscale: { ...asked.autoscale, target_workers: 3 } };
+    expect(differences(asked, withoutServerFields('cluster', grown), null)).toEqual([]);
+  });
+
   it('the order of what has names, and of lists in which it means nothing', () => {
     const task = (key: string, others: string[]) => ({
       task_key: key,
