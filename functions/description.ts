@@ -2,6 +2,7 @@ import { app } from '@azure/functions';
 import { type Route } from '../lib/platform/http';
 import { approvalRoutes } from './approvals';
 import { buildRoutes } from './build-routes';
+import { eventRoutes } from './event-routes';
 import { capacityRoutes } from './capacity-routes';
 import { databaseRoutes } from './database-routes';
 import { clusterRoutes } from './cluster-routes';
@@ -23,6 +24,7 @@ export function allRoutes(): Route[] {
     ...buildRoutes(undescribed),
     ...packageRoutes,
     ...approvalRoutes(undescribed),
+    ...eventRoutes(undescribed),
     ...clusterRoutes(undescribed),
     ...serverRoutes(undescribed),
     ...capacityRoutes(undescribed),

@@ -5,6 +5,7 @@ import { registerBuilds } from './builds';
 import { registerClusters } from './clusters';
 import { registerCapacity } from './capacity';
 import { registerDescription } from './description';
+import { registerEvents } from './events';
 import { registerPackages } from './packages';
 import { registerWorkspaces } from './workspaces';
 
@@ -15,6 +16,7 @@ const composed = (): Composition => (composition ??= compose(process.env));
 
 registerBuilds(() => composed().builds);
 registerApprovals(() => composed().approvals);
+registerEvents(() => composed());
 registerCapacity(() => composed().capacity);
 registerPackages();
 registerClusters(() => composed().clusters);

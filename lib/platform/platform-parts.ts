@@ -5,6 +5,7 @@ import { type BlobStore, createBlobStore } from './blobs';
 import { createAzureClients, type AzureClients } from './clients';
 import { type Clock, systemClock } from './clock';
 import { type FleetEvents, unpublishedEvents } from './cloud-events';
+import { createFleetEvents, type FleetEventsPublisher, topicSender } from './fleet-events';
 import { createDocumentStore, type DocumentStore } from './documents';
 import { createLeases, type Leases } from './leases';
 import { type Logger, processLogger } from './logger';
@@ -40,6 +41,7 @@ export function createPlatformParts(settings: Settings): PlatformParts {
   const database: Database = clients.cosmos.database(settings.SQLFLEET_COSMOS_DATABASE);
   const documents = (name: string): DocumentStore => createDocumentStore(database.container(name), { clock, random });
   const queue = createBuildQueue(clients.serviceBus, clients.serviceBusAdministration, topicName);
+  const publisher = publisherOf(settings, clients, clock);
   return {
     settings,
     clients,
@@ -53,11 +55,20 @@ export function createPlatformParts(settings: Settings): PlatformParts {
     subscriptions: createSubscriptions(clients.serviceBusAdministration, topicName),
     audit: createAudit(documents('audit'), { clock, newId: randomUUID }),
     leases: createLeases(documents('leases'), { clock }),
-    fleetEvents: unpublishedEvents,
+    fleetEvents: publisher ?? unpublishedEvents,
     async close() {
+      await publisher?.close();
       await queue.close();
       await clients.serviceBus.close();
       clients.cosmos.dispose();
     },
   };
+}
+
+/** undefined: nobody outside is told anything. */
+function publisherOf(settings: Settings, clients: AzureClients, clock: Clock): FleetEventsPublisher | undefined {
+  const { SQLFLEET_EVENTS_PUBLISH_ENDPOINT: endpoint, SQLFLEET_EVENTS_PUBLISH_KEY: key } = settings;
+  if (endpoint === undefined) return undefined;
+  const send = topicSender({ endpoint, key, credential: clients.credential });
+  return createFleetEvents({ send, source: settings.SQLFLEET_EVENTS_SOURCE, clock, logger: processLogger });
 }

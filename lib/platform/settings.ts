@@ -33,6 +33,16 @@ const list = z.string().transform((text) =>
     .filter((part) => part !== ''),
 );
 
+const shortestSecret = 16;
+const secretList = z.string().transform((text, context) => {
+  const secrets = text.split(',').map((part) => part.trim());
+  if (secrets.some((secret) => secret.length < shortestSecret)) {
+    context.addIssue({ code: 'custom', message: `every key needs at least ${shortestSecret} characters` });
+    return z.NEVER;
+  }
+  return secrets;
+});
+
 const capacityNeeds = [
   'SQLFLEET_CAPACITY_RESOURCE_GROUP',
   'SQLFLEET_CAPACITY_ENVIRONMENT',
@@ -68,6 +78,22 @@ export const settingsSchema = z
     SQLFLEET_SQL_PASSWORD_SECRET: z.string().optional(),
     SQLFLEET_SQL_ALLOWED_SERVERS: list.default(['.database.windows.net']),
     SQLFLEET_SQL_ENDPOINTS: endpointMap,
+    /** Events. Topics whose events are taken in: resource ids, each standing for itself and all below it. */
+    SQLFLEET_EVENTS_TOPICS: list.default([]),
+    /** What the webhook's callers show in `x-sqlfleet-event-key`; two while one replaces the other. */
+    SQLFLEET_EVENTS_KEYS: secretList.default([]),
+    /** With both, the webhook takes tokens that Entra gave to Event Grid for this app. */
+    SQLFLEET_EVENTS_ENTRA_TENANT: z.uuid().optional(),
+    SQLFLEET_EVENTS_ENTRA_AUDIENCE: z.string().optional(),
+    SQLFLEET_EVENTS_ORIGINS: list.default(['eventgrid.azure.net']),
+    /** Object or client ids of this app's identities: what they do in Azure starts nothing here. */
+    SQLFLEET_EVENTS_OWN_IDENTITIES: list.default([]),
+    /** How long events about one region are collected before it is looked at. */
+    SQLFLEET_EVENTS_DEBOUNCE_MS: milliseconds.default(15_000),
+    /** The custom topic to which others subscribe, and its key; without the key the app's identity is used. */
+    SQLFLEET_EVENTS_PUBLISH_ENDPOINT: z.url().optional(),
+    SQLFLEET_EVENTS_PUBLISH_KEY: z.string().optional(),
+    SQLFLEET_EVENTS_SOURCE: z.string().default('/sqlfleet'),
     /** How long the monitor waits between two looks while a build runs. */
     SQLFLEET_MONITOR_INTERVAL_MS: milliseconds.default(2_000),
     /** No new outcome for this long, with targets outstanding: the build says what it waits for and looks for lost ones. */
@@ -120,6 +146,13 @@ export const settingsSchema = z
     eitherOf('SQLFLEET_SERVICE_BUS', 'SQLFLEET_SERVICE_BUS__fullyQualifiedNamespace');
     eitherOf('SQLFLEET_EVENT_HUBS', 'SQLFLEET_EVENT_HUBS__fullyQualifiedNamespace');
     eitherOf('SQLFLEET_BLOBS', 'SQLFLEET_BLOBS__serviceUri');
+    if (
+      (settings.SQLFLEET_EVENTS_ENTRA_TENANT === undefined) !==
+      (settings.SQLFLEET_EVENTS_ENTRA_AUDIENCE === undefined)
+    ) {
+      const path = ['SQLFLEET_EVENTS_ENTRA_AUDIENCE'];
+      context.addIssue({ code: 'custom', path, message: 'set it together with SQLFLEET_EVENTS_ENTRA_TENANT' });
+    }
     if (settings.SQLFLEET_CAPACITY_SUBSCRIPTION !== undefined) {
       for (const name of capacityNeeds.filter((each) => settings[each] === undefined)) {
         context.addIssue({ code: 'custom', path: [name], message: 'needed with SQLFLEET_CAPACITY_SUBSCRIPTION' });

@@ -8,6 +8,7 @@ export interface AppSettingsInput {
   keyVaultUrl: string;
   identity: { endpoint: string; header: string; authorityHost: string };
   armEndpoint: string;
+  events: { topics: string; webhookKey: string; ownIdentities: string; topicEndpoint: string; topicKey: string };
   sqlServers: readonly { server: string; host: string; port: number }[];
   /** Where all servers below a domain are reached: those that are created later. */
   sqlGateway: { suffix: string; host: string; port: number };
@@ -31,6 +32,12 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
       ...input.sqlServers.map(({ server, host, port }) => `${server}=${host},${port}`),
       `*${input.sqlGateway.suffix}=${input.sqlGateway.host},${input.sqlGateway.port}`,
     ].join(';'),
+    SQLFLEET_EVENTS_TOPICS: input.events.topics,
+    SQLFLEET_EVENTS_KEYS: input.events.webhookKey,
+    SQLFLEET_EVENTS_OWN_IDENTITIES: input.events.ownIdentities,
+    SQLFLEET_EVENTS_DEBOUNCE_MS: '1000',
+    SQLFLEET_EVENTS_PUBLISH_ENDPOINT: input.events.topicEndpoint,
+    SQLFLEET_EVENTS_PUBLISH_KEY: input.events.topicKey,
     SQLFLEET_MONITOR_INTERVAL_MS: '1000',
     SQLFLEET_ARM_ENDPOINT: input.armEndpoint,
     SQLFLEET_ENTRA_AUTHORITY: input.identity.authorityHost,

@@ -12,6 +12,7 @@ import { startDocuments } from '../documents/start';
 import { createDurableEngine } from '../durable/engine';
 import { readDurableSettings } from '../durable/settings';
 import { loadApp } from '../host/app/load-app';
+import { startEventGrid } from '../event-grid/start';
 import { createFunctionsHost } from '../host/functions-host';
 import { startIdentity } from '../identity/start';
 import { startKeyVault } from '../key-vault/start';
@@ -45,6 +46,8 @@ export interface Cloud {
 
 const stopGraceMs = 10_000;
 const sqlUser = 'sqlfleet';
+/** Event Grid waits ten seconds before it tries again: half a second here. */
+const eventGridHaste = 20;
 
 /**
  * Starts everything that the app needs, and the app, in this process, with its state under `options.state`. Parts that do
@@ -132,7 +135,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     );
     return { fleet, servers };
   };
-  const [{ fleet, servers }, broker, documents, blobs, keyVault] = await Promise.all([
+  const [{ fleet, servers }, broker, documents, blobs, keyVault, eventGrid] = await Promise.all([
     startSql(),
     started(
       startBroker({
@@ -156,6 +159,16 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     ),
     started(
       startKeyVault({ port: port(options['key-vault-port']), stateFolder: join(state, 'key-vault'), tls, verifyToken }),
+      (part) => part.stop(),
+    ),
+    started(
+      startEventGrid({
+        port: port(options['event-grid-port']),
+        tls,
+        key: secrets.eventTopicKey,
+        verifyToken,
+        haste: eventGridHaste,
+      }),
       (part) => part.stop(),
     ),
   ]);
@@ -205,6 +218,13 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     },
     armEndpoint: arm.endpoint,
     sqlServers,
+    events: {
+      topics: `/subscriptions/${arm.subscriptionId}`,
+      webhookKey: secrets.eventWebhookKey,
+      ownIdentities: `${identity.objectId},${identity.clientId}`,
+      topicEndpoint: eventGrid.topicEndpoint,
+      topicKey: secrets.eventTopicKey,
+    },
     sqlGateway: { suffix: serverSuffix, host: '127.0.0.1', port: servers.gatewayPort },
   });
   Object.assign(process.env, settings);
@@ -270,6 +290,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         counters: () => blobs.counters(),
         resetCounters: () => blobs.resetCounters(),
       },
+      eventGrid: {
+        setFaults: (faults) => setHttpFaults(eventGrid.faults, faults),
+        waitingFaults: () => eventGrid.faults.waiting(),
+        counters: () => eventGrid.counters(),
+      },
       arm: armPart(arm),
       databricks: {
         setFaults: (faults) => setHttpFaults(databricks.faults, faults),
@@ -311,6 +336,12 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       tenantId: identity.tenantId,
       clientId: deployer.clientId,
       clientSecret: deployer.clientSecret,
+    },
+    eventGrid: {
+      url: eventGrid.url,
+      topicEndpoint: eventGrid.topicEndpoint,
+      key: secrets.eventTopicKey,
+      webhookKey: secrets.eventWebhookKey,
     },
     control: { url: control.url },
     caFile: certificates.caFile,

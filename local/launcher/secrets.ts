@@ -9,13 +9,15 @@ const secretsSchema = z.object({
   systemKey: z.string(),
   messagingKey: z.string(),
   sqlPassword: z.string(),
+  eventTopicKey: z.string(),
+  eventWebhookKey: z.string(),
 });
 /** Keys of one embedded cloud: made once, kept in its state folder, useless anywhere else. */
 export type Secrets = z.infer<typeof secretsSchema>;
 
 export function ensureSecrets(stateFolder: string): Secrets {
   const file = join(stateFolder, 'secrets.json');
-  if (existsSync(file)) return secretsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  const known = existsSync(file) ? secretsSchema.partial().parse(JSON.parse(readFileSync(file, 'utf8'))) : {};
   const secrets: Secrets = {
     functionKey: randomBytes(32).toString('base64url'),
     masterKey: randomBytes(32).toString('base64url'),
@@ -23,6 +25,10 @@ export function ensureSecrets(stateFolder: string): Secrets {
     messagingKey: randomBytes(32).toString('base64'),
     // SQL Server wants three kinds of characters in a password.
     sqlPassword: `Sf1-${randomBytes(18).toString('base64url')}`,
+    eventTopicKey: randomBytes(32).toString('base64'),
+    eventWebhookKey: randomBytes(32).toString('base64url'),
+    // What a state folder has stays as it is; one from before a key was needed gets that one.
+    ...known,
   };
   writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 });
   return secrets;

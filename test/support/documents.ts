@@ -16,7 +16,8 @@ export async function startTestDocuments(): Promise<TestDocuments> {
   const client = new CosmosClient({ endpoint: service.endpoint, key: service.key });
   const { database } = await client.databases.createIfNotExists({ id: topology.cosmos.database });
   for (const { name, partitionKey } of topology.cosmos.containers) {
-    await database.containers.createIfNotExists({ id: name, partitionKey: { paths: [partitionKey] } });
+    // -1: documents may say themselves when they end, and no others do.
+    await database.containers.createIfNotExists({ id: name, partitionKey: { paths: [partitionKey] }, defaultTtl: -1 });
   }
   return {
     service,
