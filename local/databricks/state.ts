@@ -84,8 +84,21 @@ export function openDatabricksState(folder: string | null): DatabricksState {
     else state.saveScope(scopeSchema.parse(value));
   };
   const journal = folder === null ? noJournal() : openJournal(join(folder, 'workspaces.jsonl'), replay);
+  // Files are written over again and again: only what is there now is kept.
+  journal.compact([...workspaces].flatMap(([name, state]) => recordsOf(name, state)));
   append = (record) => journal.append(record);
   return { workspace, all: () => [...workspaces], close: () => journal.close() };
+}
+
+function recordsOf(workspace: string, state: WorkspaceState): z.infer<typeof recordSchema>[] {
+  const of = (kind: Kind, values: Map<string, unknown>) =>
+    [...values].map(([key, value]) => ({ workspace, kind, key, value }));
+  return [
+    ...of('cluster', state.clusters),
+    ...of('job', state.jobs),
+    ...of('file', state.files),
+    ...of('scope', state.scopes),
+  ];
 }
 
 function emptyWorkspace(record: (kind: Kind, key: string, value: unknown) => void): WorkspaceState {
