@@ -10,7 +10,9 @@ import { clusterKeyRoutes } from './cluster-key-routes';
 import { clusterRoutes } from './cluster-routes';
 import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
+import { environmentRoutes } from './environment-routes';
 import { serverRoutes } from './server-routes';
+import { workspaceRoutes } from './workspace-routes';
 
 /** Changes with the API, not with the code behind it. */
 const apiVersion = '1.0.0';
@@ -31,6 +33,8 @@ export function allRoutes(): Route[] {
     ...serverRoutes(undescribed),
     ...capacityRoutes(undescribed),
     ...databaseRoutes(undescribed),
+    ...environmentRoutes(undescribed),
+    ...workspaceRoutes(undescribed),
   ];
 }
 

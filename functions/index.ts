@@ -8,6 +8,7 @@ import { registerDescription } from './description';
 import { registerEvents } from './events';
 import { registerPackages } from './packages';
 import { registerWorkers } from './workers';
+import { registerWorkspaces } from './workspaces';
 
 let composition: Composition | undefined;
 
@@ -27,6 +28,7 @@ registerWorkers(
   () => composed().clusters,
   () => composed().remoteWork,
 );
+registerWorkspaces(() => composed().workspaces);
 registerDescription();
 
 app.hook.appTerminate(async () => {

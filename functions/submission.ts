@@ -61,7 +61,7 @@ function blobsMissing(request: BlobRequest, found: Record<'package' | 'targets',
   });
 }
 
-function refuseUnreadableBody(request: HttpRequest): void {
+export function refuseUnreadableBody(request: HttpRequest): void {
   refuseLargerThan(request, largestUploadBytes);
   const encoding = request.headers.get('content-encoding') ?? 'identity';
   if (encoding.trim().toLowerCase() !== 'identity') {
@@ -109,7 +109,7 @@ function refuseParts(problems: readonly InputProblem[]): void {
   throw new AppError(first.code, `The form is not as expected: ${what}.`, { status: 422, details: { problems } });
 }
 
-async function readFormData(request: HttpRequest) {
+export async function readFormData(request: HttpRequest) {
   try {
     return await request.formData();
   } catch (error) {
@@ -121,7 +121,7 @@ async function readFormData(request: HttpRequest) {
 }
 
 /** Parts may come as files or as plain fields: `curl -F options='{...}'` sends a field. */
-async function filesOf(
+export async function filesOf(
   form: Awaited<ReturnType<typeof readFormData>>,
   part: string,
 ): Promise<Submission['packageFiles']> {
@@ -136,7 +136,7 @@ async function filesOf(
   );
 }
 
-function optionsOf(bytes: Buffer): unknown {
+export function optionsOf(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (error) {
@@ -157,10 +157,10 @@ function idempotencyKeyOf(request: HttpRequest): string | null {
   return key;
 }
 
-function mediaTypeOf(request: HttpRequest): string {
+export function mediaTypeOf(request: HttpRequest): string {
   return (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 }
 
-function unsupportedMediaType(expected: string): AppError {
+export function unsupportedMediaType(expected: string): AppError {
   return new AppError('request.mediaType', `Send ${expected}.`, { status: 415 });
 }

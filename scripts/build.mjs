@@ -10,6 +10,7 @@ const entryPoints = {
   'cli/demo-events': 'cli/demo-events.ts',
   'cli/sqlfleet': 'cli/sqlfleet.ts',
   'cli/demo-clusters': 'cli/demo-clusters.ts',
+  'cli/demo-workspaces': 'cli/demo-workspaces.ts',
   'cli/openapi': 'cli/openapi.ts',
   'bench/main': 'bench/main.ts',
   'bench/database-runs-client': 'bench/database-runs/client-process.ts',

@@ -61,7 +61,7 @@ export function createAzureClients(settings: Settings): AzureClients {
 }
 
 /** The client checks that the vault asks for a token of its own domain, which only vaults under Azure's can pass. */
-function secretClient(url: string, credential: TokenCredential): SecretClient {
+export function secretClient(url: string, credential: TokenCredential): SecretClient {
   const ownDomain = new URL(url).hostname.endsWith('.vault.azure.net');
   return new SecretClient(url, credential, { disableChallengeResourceVerification: !ownDomain });
 }

@@ -3,6 +3,7 @@ import { type BuildServices } from '../builds/services';
 import { type RemoteWork } from '../builds/remote-work';
 import { type CapacityServices } from '../capacity/services';
 import { type ClusterServices } from '../clusters/services';
+import { type WorkspaceServices } from '../workspaces/services';
 import { composeApprovals } from './compose-approvals';
 import { composeBuilds } from './compose-builds';
 import { capacityHooks, composeEvents } from './compose-events';
@@ -10,6 +11,7 @@ import { type EventServices } from '../events/services';
 import { type Webhook } from '../events/webhook';
 import { composeCapacity } from './compose-capacity';
 import { composeClusters } from './compose-clusters';
+import { composeWorkspaces, workspaceHooks } from './compose-workspaces';
 import { createPlatformParts } from './platform-parts';
 import { readSettings } from './settings';
 
@@ -22,6 +24,7 @@ export interface Composition {
   capacity: CapacityServices | null;
   clusters: ClusterServices;
   remoteWork: RemoteWork;
+  workspaces: WorkspaceServices;
   /** Sends what is buffered and closes the connections. */
   close(): Promise<void>;
 }
@@ -34,14 +37,16 @@ export function compose(environment: Record<string, string | undefined>): Compos
   const { clusters, closeClusters } = composeClusters(parts, (clusterId) => builds.builds.usingCluster(clusterId));
   const { builds, remoteWork, closeBuilds } = composeBuilds(parts, { approvals, clusters: clusters.directory });
   const capacity = composeCapacity(parts, builds);
+  const workspaces = composeWorkspaces(parts, approvals);
   return {
     approvals,
     builds,
     capacity,
     clusters,
     remoteWork,
-    // Each capability that events may start adds what it offers; workspaces: `deployWorkspace`.
-    ...composeEvents(parts, { builds, hooks: { ...capacityHooks(capacity) } }),
+    workspaces,
+    // Each capability that events may start adds what it offers.
+    ...composeEvents(parts, { builds, hooks: { ...capacityHooks(capacity), ...workspaceHooks(workspaces) } }),
     async close() {
       await closeBuilds();
       await closeClusters();

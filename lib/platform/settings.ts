@@ -120,6 +120,13 @@ export const settingsSchema = z
     /** NCRONTAB; read where the timers are registered. */
     SQLFLEET_CAPACITY_SCHEDULE: z.string().optional(),
     SQLFLEET_BALANCING_SCHEDULE: z.string().optional(),
+    // Workspaces.
+    /** Where tokens for Databricks may go: host names, or suffixes that begin with a dot. */
+    SQLFLEET_DATABRICKS_ALLOWED_HOSTS: list.default(['.azuredatabricks.net']),
+    /** Authority at which the environments' service principals sign in; absent: that of the public cloud. */
+    SQLFLEET_ENTRA_AUTHORITY: z.url().optional(),
+    /** How long a deployment waits between two looks at clusters, leases and approvals. */
+    SQLFLEET_WORKSPACES_LOOK_MS: milliseconds.default(15_000),
     // Build clusters.
     /** Who may change the registry of clusters: names as the platform signs them in, or as callers give them. */
     SQLFLEET_CLUSTER_ADMINS: list.default([]),

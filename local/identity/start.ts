@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../../lib/platform/clock';
 import { type FaultHooks } from '../network/faults';
 import { jsonResponse, startHttpService } from '../network/http-service';
 import { ServiceError, unsupported } from '../network/service-error';
+import { entraResponse, type RegisteredApp } from './client-credentials';
 import { loadIdentity } from './state';
 import { createTokenIssuer, type VerifyToken } from './tokens';
 
@@ -12,10 +13,15 @@ export interface IdentityOptions {
   stateFolder: string | null;
   clock?: Clock;
   tokenLifetimeMs?: number;
+  /** Given: the same port speaks inside TLS too, and service principals sign in there. */
+  tls?: { key: string; cert: string };
+  apps?: readonly RegisteredApp[];
 }
 
 export interface Identity {
   port: number;
+  /** For `ClientSecretCredential`: the authority of `apps`. */
+  authorityHost: string;
   /** Environment variables with which `DefaultAzureCredential` and `ManagedIdentityCredential` find this endpoint. */
   environment: { IDENTITY_ENDPOINT: string; IDENTITY_HEADER: string };
   tenantId: string;
@@ -39,15 +45,24 @@ const dayMs = 24 * 60 * 60 * 1000;
  * Protocol: https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
  */
 export async function startIdentity(options: IdentityOptions): Promise<Identity> {
-  const { port, stateFolder, clock = systemClock, tokenLifetimeMs = dayMs } = options;
+  const { port, stateFolder, clock = systemClock, tokenLifetimeMs = dayMs, tls, apps = [] } = options;
   const { privateKey, header, ...principal } = loadIdentity(stateFolder);
   const issuer = createTokenIssuer(privateKey, clock);
   let tokens = 0;
 
   const service = await startHttpService({
     port,
+    tls,
     clock,
-    handle: ({ method, path, query, headers }) => {
+    handle: (request) => {
+      const entra = entraResponse(request, {
+        apps,
+        tenantId: principal.tenantId,
+        lifetimeMs: tokenLifetimeMs,
+        issue: (subject) => issuer.issue(subject, tokenLifetimeMs),
+      });
+      if (entra !== null) return entra;
+      const { method, path, query, headers } = request;
       if (method !== 'GET' || path !== tokenPath) throw unsupported(`the identity call ${method} ${path}`);
       if (query.get('api-version') !== apiVersion) throw unsupported(`api-version ${query.get('api-version')} of it`);
       if (headers['x-identity-header'] !== header) {
@@ -68,10 +83,12 @@ export async function startIdentity(options: IdentityOptions): Promise<Identity>
         client_id: clientId,
       });
     },
-    fail: ({ status, message, headers }) => jsonResponse(status, { statusCode: status, message }, headers),
+    fail: ({ status, code, message, headers }) =>
+      jsonResponse(status, { statusCode: status, message, error: code, error_description: message }, headers),
   });
   return {
     port: service.port,
+    authorityHost: `https://localhost:${service.port}`,
     environment: {
       IDENTITY_ENDPOINT: `http://127.0.0.1:${service.port}${tokenPath}`,
       IDENTITY_HEADER: header,

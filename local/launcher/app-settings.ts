@@ -7,7 +7,7 @@ export interface AppSettingsInput {
   blobConnectionString: string;
   cosmos: { endpoint: string; key: string };
   keyVaultUrl: string;
-  identity: { endpoint: string; header: string };
+  identity: { endpoint: string; header: string; authorityHost: string };
   armEndpoint: string;
   events: { topics: string; webhookKey: string; ownIdentities: string; topicEndpoint: string; topicKey: string };
   sqlServers: readonly { server: string; host: string; port: number }[];
@@ -50,7 +50,6 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
     SQLFLEET_EVENTS_DEBOUNCE_MS: '1000',
     SQLFLEET_EVENTS_PUBLISH_ENDPOINT: input.events.topicEndpoint,
     SQLFLEET_EVENTS_PUBLISH_KEY: input.events.topicKey,
-    SQLFLEET_ARM_ENDPOINT: input.armEndpoint,
     SQLFLEET_MONITOR_INTERVAL_MS: '1000',
     SQLFLEET_CAPACITY_SUBSCRIPTION: input.arm.subscriptionId,
     SQLFLEET_CAPACITY_RESOURCE_GROUP: input.arm.resourceGroup,
@@ -61,5 +60,9 @@ export function appSettings(input: AppSettingsInput): Record<string, string> {
     SQLFLEET_CAPACITY_ADMIN_GROUP_ID: input.arm.tenantId,
     SQLFLEET_CAPACITY_LOG_ANALYTICS: `/subscriptions/${input.arm.subscriptionId}/resourceGroups/${input.arm.resourceGroup}/providers/Microsoft.OperationalInsights/workspaces/audit`,
     SQLFLEET_CAPACITY_POLL_MS: '1000',
+    SQLFLEET_ARM_ENDPOINT: input.armEndpoint,
+    SQLFLEET_ENTRA_AUTHORITY: input.identity.authorityHost,
+    SQLFLEET_DATABRICKS_ALLOWED_HOSTS: 'localhost',
+    SQLFLEET_WORKSPACES_LOOK_MS: '1000',
   };
 }

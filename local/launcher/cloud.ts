@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { systemClock } from '../../lib/platform/clock';
 import { messageOf } from '../../lib/platform/errors';
 import { startBlobs } from '../blobs/start';
+import { startDatabricks } from '../databricks/start';
 import { startBroker } from '../broker/broker';
 import { type AccessKey } from '../broker/tokens';
 import { ensureCertificates } from '../certificates/certificates';
@@ -26,6 +27,7 @@ import { sqlFaultSchema } from '../sql/faults';
 import { startSqlServers } from '../sql/servers';
 import { appSettings, localEnvironment } from './app-settings';
 import { armPart } from './arm-part';
+import { deployerOf } from './deployer';
 import { startControl } from './control';
 import { writeEndpoints, type Endpoints } from './endpoints';
 import { createFleet } from './fleet';
@@ -111,8 +113,14 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   );
   const tls = { key: certificates.key, cert: certificates.cert };
 
+  const deployer = deployerOf(secrets);
   const identity = await started(
-    startIdentity({ port: port(options['identity-port']), stateFolder: join(state, 'identity') }),
+    startIdentity({
+      port: port(options['identity-port']),
+      stateFolder: join(state, 'identity'),
+      tls,
+      apps: [deployer],
+    }),
     (part) => part.stop(),
   );
   const { verifyToken } = identity;
@@ -181,11 +189,21 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   ]);
   const vaults = createVaults({ stateFolder: join(state, 'vaults'), tls, verifyToken });
   await started(Promise.resolve(vaults), (part) => part.stop());
+  // ARM remembers where it has told that workspaces are.
+  const startDatabricksOn = (databricksPort: number) =>
+    startDatabricks({ port: databricksPort, stateFolder: join(state, 'databricks'), tls, verifyToken });
+  const databricks = await started(
+    options['free-ports']
+      ? onRememberedPort(join(state, 'databricks', 'port'), startDatabricksOn)
+      : startDatabricksOn(options['databricks-port']),
+    (part) => part.stop(),
+  );
+  const workspaces = { ensure: async () => new URL(databricks.url).host };
   const startArmOn = (armPort: number) =>
     startArm({
       port: armPort,
       stateFolder: join(state, 'arm'),
-      ...{ tls, verifyToken, fleet, vaults },
+      ...{ tls, verifyToken, fleet, vaults, workspaces },
       scope: { tenantId: identity.tenantId, serverSuffix },
       fleetTags: { 'managed-by': 'sqlfleet', 'sqlfleet-environment': localEnvironment },
     });
@@ -211,9 +229,13 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     blobConnectionString: blobs.connectionString,
     cosmos: documents,
     keyVaultUrl: keyVault.url,
-    identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
-    sqlServers,
+    identity: {
+      endpoint: identity.environment.IDENTITY_ENDPOINT,
+      header: identity.environment.IDENTITY_HEADER,
+      authorityHost: identity.authorityHost,
+    },
     armEndpoint: arm.endpoint,
+    sqlServers,
     events: {
       topics: `/subscriptions/${arm.subscriptionId}`,
       webhookKey: secrets.eventWebhookKey,
@@ -292,6 +314,11 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         counters: () => eventGrid.counters(),
       },
       arm: armPart(arm),
+      databricks: {
+        setFaults: (faults) => setHttpFaults(databricks.faults, faults),
+        waitingFaults: () => databricks.faults.waiting(),
+        counters: () => ({ requests: databricks.counters(), contents: databricks.contents() }),
+      },
       durable: { counters: () => durable.allCounters() },
     }),
     (part) => part.stop(),
@@ -322,6 +349,12 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     keyVault: { url: keyVault.url },
     arm: { endpoint: arm.endpoint },
     identity: { endpoint: identity.environment.IDENTITY_ENDPOINT, header: identity.environment.IDENTITY_HEADER },
+    databricks: { url: databricks.url },
+    deployer: {
+      tenantId: identity.tenantId,
+      clientId: deployer.clientId,
+      clientSecret: deployer.clientSecret,
+    },
     eventGrid: {
       url: eventGrid.url,
       topicEndpoint: eventGrid.topicEndpoint,

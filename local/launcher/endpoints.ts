@@ -22,6 +22,9 @@ export const endpointsSchema = z.object({
   keyVault: z.object({ url: z.string() }),
   arm: z.object({ endpoint: z.string() }),
   identity: z.object({ endpoint: z.string(), header: z.string() }),
+  databricks: z.object({ url: z.string() }),
+  /** A service principal for whoever fills in the Key Vault of an environment. */
+  deployer: z.object({ tenantId: z.string(), clientId: z.string(), clientSecret: z.string() }),
   /** `url`: for whoever plays Azure, with `key`. `webhookKey`: what deliveries to the app show. */
   eventGrid: z.object({ url: z.string(), topicEndpoint: z.string(), key: z.string(), webhookKey: z.string() }),
   control: z.object({ url: z.string() }),

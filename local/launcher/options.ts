@@ -17,6 +17,7 @@ export const launchOptionsSchema = z.strictObject({
   'key-vault-port': port.default(8443),
   'arm-port': port.default(8444),
   'identity-port': port.default(8445),
+  'databricks-port': port.default(8447),
   'event-grid-port': port.default(8446),
   /** Of the first logical server; the others follow. */
   'sql-port': port.default(14_330),
@@ -48,6 +49,7 @@ Starts the embedded cloud and the app on it, until Ctrl-C.
   --key-vault-port N      Key Vault (default 8443)
   --arm-port N            Azure Resource Manager (default 8444)
   --identity-port N       managed identity (default 8445)
+  --databricks-port N     Databricks (default 8447)
   --event-grid-port N     Event Grid (default 8446)
   --verbose               show the log of every invocation
   --help                  this text

@@ -1,0 +1,3 @@
+# Databricks notebook source
+orders = spark.read.table("raw.orders").dropDuplicates(["order_id"])
+orders.write.mode("overwrite").saveAsTable("sales.orders")

@@ -1,0 +1,3 @@
+-- Databricks notebook source
+CREATE OR REPLACE TABLE sales.revenue AS
+SELECT customer_id, SUM(amount) AS revenue FROM sales.orders GROUP BY customer_id
