@@ -1,55 +1,66 @@
 #!/usr/bin/env node
-import { parseArgs } from 'node:util';
+import { randomUUID } from 'node:crypto';
+import { userInfo } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../lib/platform/errors';
-import { startWorker } from './worker/start';
+import { type CommandContext, exitCodes } from './commands/command';
+import { runCommand } from './commands/run-command';
+import { type Output } from './demo/progress-bar';
 
-const usage = `sqlfleet worker [options]
-
-Works off the queue of a build cluster until SIGTERM or SIGINT.
-
-  --app URL            where the app is                    SQLFLEET_APP_URL
-  --cluster NAME       the cluster as it is registered     SQLFLEET_CLUSTER
-  --key-file FILE      its private key, a JWK or PEM       SQLFLEET_WORKER_KEY_FILE, or SQLFLEET_WORKER_KEY
-  --key-id ID          where the key has no "kid"          SQLFLEET_WORKER_KEY_ID
-  --concurrency N      targets at once                     SQLFLEET_WORKER_CONCURRENCY
-
-Everything else, and how it signs in to databases: docs/workers.md.
-`;
-
-const variables = {
-  app: 'SQLFLEET_APP_URL',
-  cluster: 'SQLFLEET_CLUSTER',
-  'key-file': 'SQLFLEET_WORKER_KEY_FILE',
-  'key-id': 'SQLFLEET_WORKER_KEY_ID',
-  concurrency: 'SQLFLEET_WORKER_CONCURRENCY',
-};
-const options = Object.fromEntries(Object.keys(variables).map((name) => [name, { type: 'string' as const }]));
-
+/** `sqlfleet`: the process around the commands. */
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { ...options, help: { type: 'boolean', short: 'h' } },
-  });
-  const [command, ...rest] = positionals;
-  if (values.help === true || command !== 'worker' || rest.length > 0) {
-    process.stderr.write(usage);
-    return values.help === true ? 0 : 2;
-  }
-  const environment = { ...process.env };
-  for (const [name, variable] of Object.entries(variables)) {
-    const value: unknown = Reflect.get(values, name);
-    if (typeof value === 'string') environment[variable] = value;
-  }
   const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
-  return startWorker(environment, stop.signal);
+  process.on('SIGTERM', () => stop.abort());
+  process.on('SIGINT', () => {
+    // Whoever asks twice does not want to wait for an answer of the app.
+    if (stop.signal.aborted) process.exit(exitCodes.interrupted);
+    stop.abort();
+  });
+  // The reader of a pipe has seen enough: `sqlfleet outcomes ... | head`.
+  process.stdout.on('error', () => process.exit(0));
+  const context: CommandContext = {
+    environment: process.env,
+    folder: whereItWasTyped(process.env),
+    output: outputOf(process.stdout),
+    messages: outputOf(process.stderr),
+    nowMs: () => Date.now(),
+    wait: (delayMs) => delay(delayMs, undefined, { signal: stop.signal }).catch(() => undefined),
+    newId: randomUUID,
+    user: () => process.env.SQLFLEET_ACTOR || userName(),
+    stop: stop.signal,
+  };
+  return runCommand(process.argv.slice(2), context);
 }
 
-main().then(
-  // Whatever the SDK still holds must not keep a worker that has stopped.
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`sqlfleet: ${messageOf(error)}\n`);
-    process.exit(2);
-  },
-);
+/** npm runs scripts in the folder of the project, and keeps the one that the command was typed in. */
+function whereItWasTyped({ npm_lifecycle_event: script, INIT_CWD: folder }: NodeJS.ProcessEnv): string {
+  return script === 'sqlfleet' && folder !== undefined ? folder : process.cwd();
+}
+
+/** A container may run under a number that nobody has given a name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `user ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
+function outputOf(stream: NodeJS.WriteStream): Output {
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal: stream.isTTY,
+    columns: stream.columns || 120,
+  };
+}
+
+/** Whatever an SDK still holds must not keep a process that is done; what was written must get out first. */
+function end(code: number): void {
+  process.exitCode = code;
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+}
+
+main().then(end, (error: unknown) => {
+  process.stderr.write(`sqlfleet: ${messageOf(error)}\n`);
+  end(exitCodes.unknown);
+});

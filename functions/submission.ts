@@ -1,36 +1,45 @@
 import { type HttpRequest } from '@azure/functions';
-import { type z } from 'zod';
-import { blobBuildRequestSchema } from '../lib/builds/schema';
-import { type Submission } from '../lib/builds/submit';
+import { z } from 'zod';
+import { type Submission } from '../lib/builds/check-submission';
+import { blobBuildRequestSchema, namedBlobSchema } from '../lib/builds/schema';
+import { type LooseFile } from '../lib/packages/pack-folder';
 import { AppError, type InputProblem, messageOf } from '../lib/platform/errors';
-import { jsonBody, parsed, refuseLargerThan, signedInActor } from '../lib/platform/http';
+import { jsonBody, refuseLargerThan, signedInActor } from '../lib/platform/http';
+import { checkInput } from '../lib/platform/schema-problems';
 
 /** Larger packages are handed over as blobs, by name. */
 const largestUploadBytes = 64 * 1024 * 1024;
 const longestKey = 256;
 
 /**
- * Reads what `POST /api/builds` was sent: a form with `package`, `targets` and `options`, or JSON that names blobs.
+ * Reads what `POST /api/builds` was sent: a form with `package`, `targets` and `options`, or JSON that names blobs. What is
+ * wrong with it goes into `requestProblems`, so that it is told together with what is wrong inside.
  *
- * @throws AppError `request.*` (400, 413, 415) when it cannot be taken apart; what is inside is checked later, as a whole.
+ * @throws AppError `request.*` (400, 413, 415) when it cannot be taken apart at all
  */
 export async function readSubmission(
   request: HttpRequest,
   readBlob: (name: string) => Promise<Buffer | null>,
 ): Promise<Submission> {
   refuseUnreadableBody(request);
-  const common = { idempotencyKey: idempotencyKeyOf(request), signedInActor: signedInActor(request, process.env) };
   const mediaType = mediaTypeOf(request);
-  if (mediaType === 'multipart/form-data') return { ...(await readForm(request)), ...common };
-  if (mediaType === 'application/json') {
-    const body = parsed(blobBuildRequestSchema, await jsonBody(request), 'body');
-    const [packageBytes, targets] = await Promise.all([readBlob(body.package.blob), readBlob(body.targets.blob)]);
-    if (packageBytes === null || targets === null) throw blobsMissing(body, { package: packageBytes, targets });
-    const name = body.package.blob.slice(body.package.blob.lastIndexOf('/') + 1);
-    return { packageFiles: [{ name, bytes: packageBytes }], targets, options: body.options, ...common };
-  }
-  throw unsupportedMediaType('multipart/form-data or application/json');
+  const content =
+    mediaType === 'multipart/form-data'
+      ? await readForm(request)
+      : mediaType === 'application/json'
+        ? await readBlobs(await jsonBody(request), readBlob)
+        : null;
+  if (content === null) throw unsupportedMediaType('multipart/form-data or application/json');
+  const key = request.headers.get('idempotency-key');
+  return {
+    ...content,
+    requestProblems: [...content.requestProblems, ...keyProblems(key)],
+    idempotencyKey: key,
+    signedInActor: signedInActor(request, process.env),
+  };
 }
+
+type Content = Required<Pick<Submission, 'packageFiles' | 'targets' | 'options' | 'requestProblems'>>;
 
 /** The package of `POST /api/packages/validate`: the body itself, or the `package` parts of a form. Empty: there is none. */
 export async function readPackageFiles(request: HttpRequest, name: string): Promise<Submission['packageFiles']> {
@@ -46,19 +55,33 @@ export async function readPackageFiles(request: HttpRequest, name: string): Prom
   return bytes.length === 0 ? [] : [{ name, bytes }];
 }
 
-type BlobRequest = z.infer<typeof blobBuildRequestSchema>;
+/** The options are checked with everything else; here only what surrounds them. */
+const blobRequestSchema = blobBuildRequestSchema.extend({ options: z.unknown().optional() });
 
-function blobsMissing(request: BlobRequest, found: Record<'package' | 'targets', Buffer | null>): AppError {
-  const missing = (['package', 'targets'] as const).filter((part) => found[part] === null);
-  const problems = missing.map((part): InputProblem => {
-    const message = `there is no blob "${request[part].blob}" in the container "packages"; upload it first`;
-    return { code: 'request.blobMissing', message, entry: `body.${part}.blob`, line: null };
-  });
-  const what = problems.map(({ message }) => message).join('; ');
-  return new AppError('request.blobMissing', `The build was not started: ${what}.`, {
-    status: 422,
-    details: { problems },
-  });
+async function readBlobs(body: unknown, readBlob: (name: string) => Promise<Buffer | null>): Promise<Content> {
+  const request = checkInput(blobRequestSchema, body, 'request.invalid', 'body');
+  const requestProblems = request.success ? [] : request.problems;
+  const read = async (part: 'package' | 'targets'): Promise<LooseFile | null> => {
+    const named = namedBlobSchema.safeParse(isRecord(body) ? body[part] : undefined);
+    if (!named.success) return null;
+    const { blob } = named.data;
+    const bytes = await readBlob(blob);
+    if (bytes !== null) return { name: blob.slice(blob.lastIndexOf('/') + 1), bytes };
+    const message = `there is no blob "${blob}" in the container "packages"; upload it first`;
+    requestProblems.push({ code: 'request.blobMissing', message, entry: `body.${part}.blob`, line: null });
+    return null;
+  };
+  const [file, targets] = [await read('package'), await read('targets')];
+  return {
+    packageFiles: file === null ? [] : [file],
+    targets: targets?.bytes ?? null,
+    options: isRecord(body) ? body.options : undefined,
+    requestProblems,
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 export function refuseUnreadableBody(request: HttpRequest): void {
@@ -70,15 +93,17 @@ export function refuseUnreadableBody(request: HttpRequest): void {
   }
 }
 
-async function readForm(request: HttpRequest): Promise<Pick<Submission, 'packageFiles' | 'targets' | 'options'>> {
+async function readForm(request: HttpRequest): Promise<Content> {
   const form = await readFormData(request);
-  refuseParts(partProblems([...form.keys()]));
   const [targets] = await filesOf(form, 'targets');
-  if (targets === undefined)
-    throw new AppError('request.partMissing', 'The form has no part "targets".', { status: 422 });
-  const packageFiles = await filesOf(form, 'package');
   const [options] = await filesOf(form, 'options');
-  return { packageFiles, targets: targets.bytes, options: options === undefined ? {} : optionsOf(options.bytes) };
+  const read = options === undefined ? { value: undefined } : jsonOf(options.bytes);
+  return {
+    packageFiles: await filesOf(form, 'package'),
+    targets: targets?.bytes ?? null,
+    options: 'problem' in read ? undefined : read.value,
+    requestProblems: [...partProblems([...form.keys()]), ...('problem' in read ? [read.problem] : [])],
+  };
 }
 
 /** Parts beyond the known ones are refused: with a misspelt `options` a trial would not be one. */
@@ -136,25 +161,26 @@ export async function filesOf(
   );
 }
 
-export function optionsOf(bytes: Buffer): unknown {
+function jsonOf(bytes: Buffer): { value: unknown } | { problem: InputProblem } {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return { value: JSON.parse(bytes.toString('utf8')) };
   } catch (error) {
-    throw new AppError('request.notJson', `The part "options" is not JSON: ${messageOf(error)}`, {
-      status: 400,
-      cause: error,
-    });
+    const message = `is not JSON: ${messageOf(error)}`;
+    return { problem: { code: 'request.notJson', message, entry: 'options', line: null } };
   }
 }
 
-function idempotencyKeyOf(request: HttpRequest): string | null {
-  const key = request.headers.get('idempotency-key');
-  if (key !== null && (key.trim() === '' || key.length > longestKey)) {
-    throw new AppError('request.idempotencyKey', `Idempotency-Key must have 1 to ${longestKey} characters.`, {
-      status: 400,
-    });
-  }
-  return key;
+/** @throws AppError `request.notJson` (400) */
+export function optionsOf(bytes: Buffer): unknown {
+  const read = jsonOf(bytes);
+  if ('value' in read) return read.value;
+  throw new AppError('request.notJson', `The part "options" ${read.problem.message}`, { status: 400 });
+}
+
+function keyProblems(key: string | null): InputProblem[] {
+  if (key === null || (key.trim() !== '' && key.length <= longestKey)) return [];
+  const message = `must have 1 to ${longestKey} characters`;
+  return [{ code: 'request.idempotencyKey', message, entry: 'Idempotency-Key', line: null }];
 }
 
 export function mediaTypeOf(request: HttpRequest): string {

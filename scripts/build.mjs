@@ -1,4 +1,5 @@
 // Compiles the TypeScript entry points to CommonJS under dist/. Packages stay external: Node loads them as installed.
+import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
 
 const entryPoints = {
@@ -20,6 +21,7 @@ const entryPoints = {
 
 await build({
   entryPoints,
+  absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
   outdir: 'dist',
   bundle: true,
   platform: 'node',

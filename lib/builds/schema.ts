@@ -114,9 +114,11 @@ const blobName = z
     'name a blob by its path: no backslash, no empty, "." or ".." folder, at most 1024 characters',
   );
 
+export const namedBlobSchema = z.strictObject({ blob: blobName.meta({ description: 'In the container `packages`.' }) });
+
 export const blobBuildRequestSchema = z.strictObject({
-  package: z.strictObject({ blob: blobName.meta({ description: 'In the container `packages`.' }) }),
-  targets: z.strictObject({ blob: blobName.meta({ description: 'In the container `packages`.' }) }),
+  package: namedBlobSchema,
+  targets: namedBlobSchema,
   options: buildOptionsSchema.prefault({}),
 });
 

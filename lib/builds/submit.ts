@@ -2,42 +2,21 @@ import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
 import { type FleetEvents } from '../platform/cloud-events';
-import { type ClusterDirectory } from '../platform/cluster-choice';
 import { type Orchestrations } from '../platform/durable';
-import { AppError, type InputProblem } from '../platform/errors';
+import { AppError } from '../platform/errors';
 import { sha256 } from '../platform/hash';
-import { checkInput } from '../platform/schema-problems';
-import { type SubmittedFiles, type SubmittedPackage } from '../packages/submitted';
-import { type TargetsReading } from '../targets/model';
-import { checkResolution } from '../targets/resolve';
-import { invalidInput } from './errors';
+import { checkSubmission, type CheckSubmissionDeps, type Submission } from './check-submission';
 import { buildOrchestrationName, orchestrationId } from './orchestrators/build';
-import { clusterRequestOf } from './placement';
-import { checkTargets, noOutcomes } from './plan';
-import { buildOptionsSchema, type Build } from './schema';
+import { noOutcomes } from './plan';
+import { type Build } from './schema';
 import { type BuildStore } from './store';
 
-/** What a caller hands in: bytes, not yet looked at. */
-export interface Submission {
-  /** One file (`.sbm` or zip), or several `.sql` files that form a folder. */
-  packageFiles: SubmittedFiles;
-  targets: Buffer;
-  options: unknown;
-  /** Null: every request is a new build. */
-  idempotencyKey: string | null;
-  /** Who is signed in; null when nobody is and the options have to say it. */
-  signedInActor: string | null;
-}
-
-export interface SubmitDeps {
+export interface SubmitDeps extends CheckSubmissionDeps {
   builds: BuildStore;
   inputs: BlobStore;
-  readPackage(files: SubmittedFiles): Promise<SubmittedPackage>;
-  readTargets(text: Buffer): TargetsReading;
   audit: Audit;
   fleetEvents: FleetEvents;
   clock: Clock;
-  clusters: ClusterDirectory;
   newBuildId: () => string;
 }
 
@@ -53,44 +32,23 @@ export function createSubmit(deps: SubmitDeps) {
     submission: Submission,
     orchestrations: Orchestrations,
   ): Promise<{ build: Build; created: boolean }> => {
-    const options = checkInput(buildOptionsSchema, submission.options ?? {}, 'options.invalid', 'options');
-    const scripts = await deps.readPackage(submission.packageFiles);
-    const targets = deps.readTargets(submission.targets);
-    const scriptDatabases = scripts.package?.scripts.map(({ database }) => database) ?? [];
-    const targetProblems = [
-      ...targets.problems,
-      ...checkResolution(scriptDatabases, targets.targets),
-      ...(options.success ? checkTargets(targets.targets, options.data) : []),
-    ];
-    const problems = [
-      ...(options.success ? [] : options.problems),
-      ...placed(scripts.problems, 'package'),
-      ...placed(targetProblems, 'targets'),
-    ];
-    if (!options.success || !scripts.valid || !targets.valid || problems.length > 0) throw invalidInput(problems);
-
-    const targetsSha256 = sha256(submission.targets);
-    const fingerprint = sha256(JSON.stringify([scripts.package.sha256, targetsSha256, options.data]));
+    const { options, scripts, targets, choice } = await checkSubmission(deps, submission);
+    const targetsSha256 = sha256(targets.bytes);
+    const fingerprint = sha256(JSON.stringify([scripts.package.sha256, targetsSha256, options]));
     const buildId =
       submission.idempotencyKey === null ? deps.newBuildId() : `k-${sha256(submission.idempotencyKey).slice(0, 32)}`;
     const packageBlob = `packages/${scripts.package.sha256}`;
     const targetsBlob = `targets/${targetsSha256}`;
     await deps.inputs.putOnce(packageBlob, scripts.bytes, 'application/octet-stream');
-    await deps.inputs.putOnce(targetsBlob, submission.targets, 'text/plain; charset=utf-8');
+    await deps.inputs.putOnce(targetsBlob, targets.bytes, 'text/plain; charset=utf-8');
 
-    const request = clusterRequestOf({ options: options.data, clusterOverride: null });
-    const { choice, refused } = await deps.clusters.choose(request);
-    if (refused !== null) {
-      // A name that is wrong would wait for ever; said now, it is a typing error.
-      throw invalidInput([{ code: 'options.cluster', message: refused, entry: 'options.cluster', line: null }]);
-    }
     const nowMs = deps.clock.nowMs();
-    const requestedBy = submission.signedInActor ?? options.data.requestedBy ?? 'unnamed';
+    const requestedBy = submission.signedInActor ?? options.requestedBy ?? 'unnamed';
     const build: Build = {
       id: buildId,
       buildId,
       kind: 'build',
-      name: options.data.name ?? scripts.name,
+      name: options.name ?? scripts.name,
       state: 'validating',
       run: 1,
       cluster: choice.cluster,
@@ -107,13 +65,13 @@ export function createSubmit(deps: SubmitDeps) {
         scripts: scripts.package.scripts.length,
       },
       targets: { blob: targetsBlob, sha256: targetsSha256, count: targets.targets.length },
-      options: options.data,
+      options,
       requestedBy,
       fingerprint,
       createdAt: new Date(nowMs).toISOString(),
       startedAt: null,
       finishedAt: null,
-      deadlineAt: new Date(nowMs + options.data.deadlineMinutes * 60_000).toISOString(),
+      deadlineAt: new Date(nowMs + options.deadlineMinutes * 60_000).toISOString(),
       counts: noOutcomes(),
       outstanding: 0,
       control: { paused: null, cancelled: null },
@@ -149,11 +107,6 @@ export function createSubmit(deps: SubmitDeps) {
     });
     return { build, created: true };
   };
-}
-
-/** Says which part of the request a problem is in, where it concerns the part as a whole. */
-function placed(problems: readonly InputProblem[], part: string): InputProblem[] {
-  return problems.map((problem) => ({ ...problem, entry: problem.entry ?? part }));
 }
 
 export async function start(orchestrations: Orchestrations, { buildId, run }: Build): Promise<void> {

@@ -61,6 +61,10 @@ function reading(
   problems: ProblemList,
   warnings: ProblemList,
 ): PackageReading {
+  // A run-once script of nothing would count as run, and its later text as drift.
+  if (content !== null && problems.count === 0 && content.scripts.every(({ batches }) => batches.length === 0)) {
+    problems.add('package.empty', 'There is nothing to execute in the package.');
+  }
   const read = content === null ? null : { kind, name, ...content, sha256: hash };
   return read !== null && problems.count === 0
     ? { valid: true, package: read, problems: [], warnings: warnings.list() }

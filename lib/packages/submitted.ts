@@ -1,3 +1,5 @@
+import { type InputProblem } from '../platform/errors';
+import { looksLikeZip } from './archive';
 import { type PackageReading } from './model';
 import { type LooseFile, packFolder } from './pack-folder';
 import { readPackage } from './read';
@@ -15,10 +17,22 @@ export async function readSubmitted(files: SubmittedFiles): Promise<SubmittedPac
     return { ...(await readPackage(first.bytes, { name: first.name })), ...first };
   }
   const name = files.length === 1 && first !== undefined ? first.name : `folder of ${files.length} files`;
-  const packed = await packFolder(files);
-  if (!packed.ok) {
-    const { problems } = packed;
+  const refused = (problems: InputProblem[]): SubmittedPackage => {
     return { valid: false, package: null, problems, warnings: [], name, bytes: Buffer.alloc(0) };
-  }
+  };
+  const archives = files.filter(isArchive);
+  if (archives.length > 0) return refused(archives.map(notAlone));
+  const packed = await packFolder(files);
+  if (!packed.ok) return refused(packed.problems);
   return { ...(await readPackage(packed.bytes, { name })), name, bytes: packed.bytes };
+}
+
+function isArchive({ name, bytes }: LooseFile): boolean {
+  return /\.(?:sbm|zip)$/i.test(name) || looksLikeZip(bytes);
+}
+
+/** Among loose files it would be left out, and the build would look as if it had been in it. */
+function notAlone({ name }: LooseFile): InputProblem {
+  const message = 'An archive is a whole package: hand in this one alone, or loose .sql files.';
+  return { code: 'package.archive.notAlone', message, entry: name, line: null };
 }

@@ -46,7 +46,7 @@ export async function validateSubmitted(files: SubmittedFiles): Promise<PackageV
   return verdictOf(reading, reading.bytes);
 }
 
-function verdictOf(reading: PackageReading, bytes: Buffer): PackageVerdict {
+export function verdictOf(reading: PackageReading, bytes: Buffer): PackageVerdict {
   const packageHash = reading.package?.packageHash ?? '';
   return {
     valid: reading.valid,

@@ -61,13 +61,32 @@ async function listEntries(bytes: Buffer, limits: PackageLimits, problems: Probl
   const end: unknown = zip.readEntryCursor;
   if (typeof end === 'number' && signatureAt(bytes, end) === centralHeaderSignature) {
     problems.add('package.archive.hiddenEntries', 'The archive has more entries than its directory says.');
+  } else if (typeof end === 'number' && !endsDirectory(bytes, end, zip.comment)) {
+    problems.add(
+      'package.archive.twoArchives',
+      'Between the directory of the archive and its end there is something else.',
+    );
   }
   return entries;
+}
+
+/**
+ * Whether the end record, with what zip64 puts before it, is right behind the directory. Some tools count offsets from the
+ * beginning and others backwards from the end: of two archives in a row they would see different ones.
+ */
+function endsDirectory(bytes: Buffer, end: number, comment: unknown): boolean {
+  const endRecord = bytes.length - endRecordBytes - (Buffer.isBuffer(comment) ? comment.length : 0);
+  if (end === endRecord || signatureAt(bytes, end) !== zip64EndSignature) return end === endRecord;
+  return end + zip64EndHeadBytes + Number(bytes.readBigUInt64LE(end + 4)) + zip64LocatorBytes === endRecord;
 }
 
 const centralHeaderSignature = 0x02014b50;
 const localHeaderSignature = 0x04034b50;
 const localHeaderBytes = 30;
+const endRecordBytes = 22;
+const zip64EndSignature = 0x06064b50;
+const zip64EndHeadBytes = 12;
+const zip64LocatorBytes = 20;
 const flagEncrypted = 0x1;
 const flagSizesFollow = 0x8;
 const methodStored = 0;

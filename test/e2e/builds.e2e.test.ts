@@ -1,5 +1,6 @@
 import sql from 'mssql';
 import { readFileSync } from 'node:fs';
+import { problemSchema } from '../../lib/platform/http';
 import { type TestCloud, scripts, startTestCloud } from './cloud';
 
 jest.setTimeout(180_000);
@@ -85,7 +86,7 @@ describe('the app on the embedded cloud', () => {
       cloud.targets(2).trim().split('\n').sort(),
     );
     expect(JSON.parse(await cloud.api.log(id, 'summary.json'))).toMatchObject({ state: 'succeeded' });
-    await expect(cloud.api.log(id, '..%2Fother')).rejects.toThrow('404');
+    await expect(cloud.api.log(id, '../other')).rejects.toThrow('404');
   });
 
   it('reports everything that is wrong with the input in one answer, and starts nothing', async () => {
@@ -100,6 +101,18 @@ describe('the app on the embedded cloud', () => {
     for (const place of ['options.concurrencyLimit', '"line":1', 'evil.example', '"package"', 'unknown']) {
       expect(problem).toContain(place);
     }
+  });
+
+  it('looks at everything also where the options are not JSON and a part is wrong', async () => {
+    const form = new FormData();
+    form.append('package', new Blob(['not a zip']), 'broken.sbm');
+    form.append('targets', new Blob(['no colon here\n']), 'x.cfg');
+    form.append('options', '{oops');
+    form.append('option', '{}');
+    const response = await post('builds', { body: form, headers: { 'idempotency-key': 'x'.repeat(300) } });
+    expect(response.status).toBe(422);
+    const { problems } = problemSchema.parse(await response.json());
+    expect(problems?.map(({ entry }) => entry)).toEqual(['option', 'options', 'Idempotency-Key', 'package', 'targets']);
   });
 
   it('answers a repeated request with the same build, and refuses another one with its key', async () => {

@@ -6,7 +6,7 @@ import { createApiClient, type ApiClient } from '../../cli/api-client';
 import { type BuildView } from '../../lib/builds/view';
 import { launchCloud, type LaunchedCloud } from '../../local/launcher/launch';
 import { type Endpoints } from '../../local/launcher/endpoints';
-import { type LaunchOptions, launchOptionsSchema } from '../../local/launcher/options';
+import { type LaunchOptions, launchOptionsSchema, readLaunchOptions } from '../../local/launcher/options';
 
 /** The whole embedded cloud in a process of its own, as `npm start` runs it, with its state in a temporary folder. */
 export interface TestCloud {
@@ -19,8 +19,8 @@ export interface TestCloud {
   ended(buildId: string): Promise<BuildView>;
   /** As a power cut would: no signal that anything could react to. */
   kill(): Promise<void>;
-  /** Starts again on the same state; ports may differ. */
-  restart(): Promise<void>;
+  /** Starts again on the same state; ports may differ, that of the API too where none is said. */
+  restart(httpPort?: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -40,8 +40,9 @@ export async function startTestCloud(
   if (!existsSync(cloudEntry))
     throw new Error('The project is not built: run the tests with `npm test`, or `npm run build` first.');
   const state = mkdtempSync(join(tmpdir(), 'sqlfleet-e2e-'));
-  const launch = async (): Promise<LaunchedCloud> => {
-    const parsed = launchOptionsSchema.parse({ state, 'free-ports': true, databases: 5, ...options });
+  const launch = async (httpPort?: number): Promise<LaunchedCloud> => {
+    const ports = httpPort === undefined ? { 'free-ports': true } : freePortsBut(httpPort);
+    const parsed = launchOptionsSchema.parse({ ...ports, state, databases: 5, ...options });
     const launched = await launchCloud(parsed, cloudEntry, onOutput === undefined ? 'inherit' : 'pipe');
     for (const stream of [launched.process.stdout, launched.process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text));
@@ -81,8 +82,8 @@ export async function startTestCloud(
       running.process.kill('SIGKILL');
       await running.exited;
     },
-    async restart() {
-      running = await launch();
+    async restart(httpPort) {
+      running = await launch(httpPort);
       api = createApiClient(running.endpoints.http);
     },
     async stop() {
@@ -91,6 +92,11 @@ export async function startTestCloud(
     },
   };
   return cloud;
+}
+
+function freePortsBut(httpPort: number): object {
+  const read = readLaunchOptions(['--free-ports', '--http-port', String(httpPort)]);
+  return read === 'help' ? {} : read;
 }
 
 /** Loose scripts as they are uploaded: name -> text. */

@@ -41,31 +41,35 @@ describe('a submission', () => {
     const options = { name: 'options', text: '{"trial":true}' };
     const submission = await readSubmission(formRequest([script, second, targets, options]), noBlobs);
     expect(submission.packageFiles.map(({ name }) => name)).toEqual(['a.sql', 'b.sql']);
-    expect(submission.targets.toString()).toBe('server:database');
+    expect(submission.targets?.toString()).toBe('server:database');
     expect(submission.options).toEqual({ trial: true });
   });
 
   it.each([
     { said: 'a part that nobody reads', extra: { name: 'option', text: '{"trial":true}' }, entry: 'option' },
     { said: 'a second list of targets', extra: targets, entry: 'targets' },
-  ])('refuses $said, because the build would do something else than its author meant', async ({ extra, entry }) => {
-    await expect(readSubmission(formRequest([script, targets, extra]), noBlobs)).rejects.toMatchObject({
-      status: 422,
-      details: { problems: [expect.objectContaining({ entry })] },
-    });
+  ])('tells of $said, because the build would do something else than its author meant', async ({ extra, entry }) => {
+    const { requestProblems } = await readSubmission(formRequest([script, targets, extra]), noBlobs);
+    expect(requestProblems).toEqual([expect.objectContaining({ entry })]);
   });
 
-  it('refuses a second part of options', async () => {
+  it('tells of a second part of options', async () => {
     const options = ['{}', '{"trial":true}'].map((text) => ({ name: 'options', text }));
-    await expect(readSubmission(formRequest([script, targets, ...options]), noBlobs)).rejects.toMatchObject({
-      status: 422,
-    });
+    const { requestProblems } = await readSubmission(formRequest([script, targets, ...options]), noBlobs);
+    expect(requestProblems).toEqual([expect.objectContaining({ code: 'request.partRepeated', entry: 'options' })]);
   });
 
-  it('names every part that is missing or too much at once', async () => {
-    await expect(readSubmission(formRequest([{ name: 'pakage', text: 'x' }]), noBlobs)).rejects.toMatchObject({
-      details: { problems: [{ entry: 'package' }, { entry: 'targets' }, { entry: 'pakage' }] },
-    });
+  it('names everything that is wrong around package, targets and options at once, and what is there all the same', async () => {
+    const parts = [{ name: 'pakage', text: 'x' }, targets, { name: 'options', text: '{oops' }];
+    const key = { 'idempotency-key': 'x'.repeat(300) };
+    const submission = await readSubmission(formRequest(parts, key), noBlobs);
+    expect(submission.requestProblems?.map(({ entry }) => entry)).toEqual([
+      'package',
+      'pakage',
+      'options',
+      'Idempotency-Key',
+    ]);
+    expect(submission.targets?.toString()).toBe('server:database');
   });
 
   it('is not unpacked: a compressed body is refused and says so', async () => {
@@ -95,21 +99,25 @@ describe('a submission', () => {
     'may not name a blob %j',
     async (blob) => {
       const body = JSON.stringify({ package: { blob }, targets: { blob: 'fleet.cfg' } });
-      const reading = readSubmission(request(body, { 'content-type': 'application/json' }), noBlobs);
-      await expect(reading).rejects.toMatchObject({
-        status: 400,
-        details: { problems: [expect.objectContaining({ entry: 'body.package.blob' })] },
-      });
+      const { requestProblems } = await readSubmission(request(body, { 'content-type': 'application/json' }), noBlobs);
+      expect(requestProblems).toContainEqual(expect.objectContaining({ entry: 'body.package.blob' }));
     },
   );
 
-  it('names every blob that is not there', async () => {
-    const body = JSON.stringify({ package: { blob: 'a.sbm' }, targets: { blob: 'fleet.cfg' } });
-    const reading = readSubmission(request(body, { 'content-type': 'application/json' }), noBlobs);
-    await expect(reading).rejects.toMatchObject({
-      status: 422,
-      details: { problems: [{ entry: 'body.package.blob' }, { entry: 'body.targets.blob' }] },
-    });
+  it('names every blob that is not there, with whatever else is wrong', async () => {
+    const body = JSON.stringify({ package: { blob: 'a.sbm' }, targets: { blob: 'fleet.cfg' }, option: {} });
+    const { requestProblems } = await readSubmission(request(body, { 'content-type': 'application/json' }), noBlobs);
+    expect(requestProblems?.map(({ entry }) => entry)).toEqual([
+      'body.option',
+      'body.package.blob',
+      'body.targets.blob',
+    ]);
+  });
+
+  it.each(['[]', '"x"', 'null', '{"package":"a.sbm"}'])('is not the JSON %s', async (body) => {
+    const submission = await readSubmission(request(body, { 'content-type': 'application/json' }), noBlobs);
+    expect(submission.requestProblems).not.toEqual([]);
+    expect(submission).toMatchObject({ packageFiles: [], targets: null });
   });
 });
 

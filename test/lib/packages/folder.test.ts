@@ -141,7 +141,7 @@ describe('the text of a script', () => {
   });
 
   test('without anything to execute is warned of', () => {
-    const reading = folder({ 'a.sql': '\n', 'b.sql': 'GO\n' });
+    const reading = folder({ 'a.sql': '\n', 'b.sql': 'GO\n', 'c.sql': 'SELECT 1;' });
     expect(reading.valid).toBe(true);
     expect(reading.warnings.map(({ entry, code }) => `${entry}: ${code}`)).toEqual([
       'a.sql: package.script.empty',

@@ -3,7 +3,7 @@ import { packageLimits } from '../../../lib/packages/limits';
 import { readPackage } from '../../../lib/packages/read';
 import { validatePackage } from '../../../lib/packages/verdict';
 import { createRandom } from './random';
-import { buildSbm, buildZip, type EntrySpec } from './zip-builder';
+import { buildSbm, buildZip, withZip64End, type EntrySpec } from './zip-builder';
 
 const good: EntrySpec = { name: 'good.sql', content: 'SELECT 1' };
 
@@ -133,6 +133,11 @@ describe('archives', () => {
       buildZip([good, { name: 'b.sql', content: 'x' }], 1),
       'package.archive.hiddenEntries',
     ],
+    [
+      'two archives in a row, of which tools see one or the other',
+      Buffer.concat([buildZip([good]), buildZip([{ ...good, content: 'SELECT 2' }])]),
+      'package.archive.twoArchives',
+    ],
     ['an end that promises more entries', buildZip([good], 2), 'package.archive.broken'],
     [
       'too many entries',
@@ -144,6 +149,14 @@ describe('archives', () => {
     const limits = { ...packageLimits, entries: 10, packageBytes: 4_000 };
     const verdict = await validatePackage(bytes, 'package.zip', limits);
     expect(verdict).toMatchObject({ valid: false, problems: [{ code }] });
+  });
+
+  test('may have a comment, and an end record of zip64', async () => {
+    const archive = buildZip([good]);
+    const comment = Buffer.from('made by hand');
+    archive.writeUInt16LE(comment.length, archive.length - 2);
+    expect((await validatePackage(Buffer.concat([archive, comment]), 'package.zip')).problems).toEqual([]);
+    expect((await validatePackage(withZip64End(buildZip([good])), 'package.zip')).problems).toEqual([]);
   });
 
   test('65,535 empty entries are refused by their number alone', async () => {

@@ -1,4 +1,4 @@
-import { packFolder } from '../../../lib/packages/pack-folder';
+import { packFolder, zipFiles } from '../../../lib/packages/pack-folder';
 import { readSubmitted } from '../../../lib/packages/submitted';
 import { readFolder } from '../../../lib/packages/read';
 
@@ -29,4 +29,30 @@ test('names that leave the package are refused, all of them at once', async () =
   const reading = await readSubmitted(names.map((name) => ({ name, bytes: Buffer.from('SELECT 1') })));
   expect(reading.valid).toBe(false);
   expect(reading.problems).toHaveLength(names.length - 1);
+});
+
+describe('what was uploaded as the package', () => {
+  const sql = { name: 'a.sql', bytes: Buffer.from('SELECT 1;') };
+
+  it('is one archive or loose files, and never both: the archive would be left out', async () => {
+    const archive = { name: 'b.sbm', bytes: Buffer.from('whatever') };
+    const zipped = { name: 'c', bytes: await zipFiles([sql]) };
+    const { problems } = await readSubmitted([sql, archive, zipped]);
+    expect(problems.map(({ code, entry }) => ({ code, entry }))).toEqual([
+      { code: 'package.archive.notAlone', entry: 'b.sbm' },
+      { code: 'package.archive.notAlone', entry: 'c' },
+    ]);
+  });
+
+  it.each(['', ' \r\n\t', 'GO\nGO 5\n', 'USE master\nGO'])(
+    'is refused when there is nothing to execute: %j',
+    async (text) => {
+      const { problems } = await readSubmitted([{ name: 'a.sql', bytes: Buffer.from(text) }]);
+      expect(problems).toEqual([expect.objectContaining({ code: 'package.empty' })]);
+    },
+  );
+
+  it('may have a script with nothing to execute beside others', async () => {
+    expect((await readSubmitted([sql, { name: 'b.sql', bytes: Buffer.from('') }])).valid).toBe(true);
+  });
 });

@@ -72,6 +72,27 @@ export function buildZip(specs: readonly EntrySpec[], claimedEntries = specs.len
   return Buffer.concat([...locals, ...directory, end]);
 }
 
+/** The same archive with the end record and the locator of zip64 before its end record. */
+export function withZip64End(archive: Buffer): Buffer {
+  const end = archive.length - 22;
+  const record = Buffer.alloc(56);
+  record.writeUInt32LE(0x06064b50, 0);
+  record.writeBigUInt64LE(44n, 4);
+  record.writeUInt16LE(45, 12);
+  record.writeUInt16LE(45, 14);
+  record.writeBigUInt64LE(BigInt(archive.readUInt16LE(end + 8)), 24);
+  record.writeBigUInt64LE(BigInt(archive.readUInt16LE(end + 10)), 32);
+  record.writeBigUInt64LE(BigInt(archive.readUInt32LE(end + 12)), 40);
+  record.writeBigUInt64LE(BigInt(archive.readUInt32LE(end + 16)), 48);
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50, 0);
+  locator.writeBigUInt64LE(BigInt(end), 8);
+  locator.writeUInt32LE(1, 16);
+  const endRecord = Buffer.from(archive.subarray(end));
+  endRecord.writeUInt32LE(0xffffffff, 16);
+  return Buffer.concat([archive.subarray(0, end), record, locator, endRecord]);
+}
+
 /** A project document around Script elements. */
 export function projectXml(scripts: string, inside = ''): string {
   return `<?xml version="1.0" standalone="yes"?>
