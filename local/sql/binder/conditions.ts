@@ -100,6 +100,12 @@ const operatorNames: Record<CompareOperator, string> = {
   '>=': 'greater than or equal to',
 };
 
+/** What a value is grouped by: strings as `=` compares them, in their collation and without their trailing blanks. */
+export const groupKey = (typed: Typed): string =>
+  familyOf(typed.type) === 'string' && typed.isNull !== true
+    ? `${comparable(typed)} COLLATE ${typed.collation ?? 'tsql.ci'}`
+    : typed.sql;
+
 /** Text whose trailing blanks do not count. */
 export const comparable = (value: Typed): string => value.trimmed ?? `rtrim(${value.sql})`;
 
@@ -138,6 +144,7 @@ function quantified(
 
 function like(operand: Typed, pattern: Typed, escape: Typed | null, line: number): string {
   if (operand.type.name === 'xml') throw sqlError(8116, ['xml', 1, 'like'], { line });
+  if (escape?.constant !== undefined && escape.constant.length !== 1) throw sqlError(506, [escape.constant], { line });
   if (operand.isNull === true || pattern.isNull === true) return 'NULL::boolean';
   const text =
     familyOf(operand.type) === 'string' ? operand.sql : convert(operand, nvarchar('max'), { explicit: true, line });

@@ -36,9 +36,11 @@ export function expressionBinder(expression: Expression, scope: Scope, environme
   const { grouping } = scope;
   const before = grouping?.violations.length ?? 0;
   const typed = bindNode(expression, scope, environment);
+  const key = grouping?.insideAggregate === 0 ? grouping.keys.get(typed.sql) : undefined;
+  if (grouping === null || key === undefined) return typed;
   // Whatever equals a GROUP BY expression may name any columns.
-  if (grouping?.keys.has(typed.sql) === true) grouping.violations.length = before;
-  return typed;
+  grouping.violations.length = before;
+  return { ...typed, sql: key, trimmed: undefined };
 }
 
 function bindNode(expression: Expression, scope: Scope, environment: Environment): Typed {
@@ -313,8 +315,8 @@ function bindCall(expression: Extract<Expression, { kind: 'call' }>, scope: Scop
   const upper = name.toUpperCase();
   if (path.length > 1) return bindUserFunction(expression, scope, environment);
   if (isAggregate(upper, expression)) return bindAggregate(upper, expression, scope, environment);
-  if (expression.over !== null || expression.orderWithin.length > 0)
-    throw notSupported(`${upper} with OVER or WITHIN GROUP`, line);
+  if (expression.over !== null) throw sqlError(4113, [name], { line });
+  if (expression.orderWithin.length > 0) throw sqlError(10757, [name], { line });
   if (upper === 'NULLIF') {
     const [a, b] = expression.args;
     if (a === undefined || b === undefined) throw sqlError(174, ['nullif', '2'], { line, scope: 'statement' });

@@ -15,6 +15,7 @@ import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
 import { containsAggregate, direction } from './aggregates';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
+import { groupKey } from './conditions';
 import { bindItems } from './select-items';
 import { depthColumn, emptyScope, same, type BoundCommonTable, type Scope } from './scope';
 import { bindFrom } from './sources';
@@ -253,18 +254,40 @@ function bindSet(
     const items = bound.columns.map((column, index) => {
       const target = columns[index];
       const type = target?.type ?? column.type;
-      const collate =
-        body.operator !== 'unionAll' && familyOf(type) === 'string' ? ` COLLATE ${target?.collation ?? 'tsql.ci'}` : '';
+      const collate = familyOf(type) === 'string' ? ` COLLATE ${target?.collation ?? 'tsql.ci'}` : '';
       return `${convert({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, constant: undefined }, type, { line: body.line })}${collate} AS o${index + 1}`;
     });
     return `SELECT ${items.join(', ')} FROM (${bound.sql}) AS ${alias}`;
   };
-  const operators = { union: 'UNION', unionAll: 'UNION ALL', except: 'EXCEPT', intersect: 'INTERSECT' } as const;
   const bound = {
-    sql: `(${side(left)} ${operators[body.operator]} ${side(right)})`,
+    sql: combine(body.operator, side(left), side(right), columns, environment),
     columns: columns.map((column) => ({ ...column, isNull: false })),
   };
   return query === null || !hasOrder(query) ? bound : ordered(bound, query, scope, environment);
+}
+
+const operators = { union: 'UNION', unionAll: 'UNION ALL', except: 'EXCEPT', intersect: 'INTERSECT' } as const;
+
+/** Strings are the same whatever blanks they end with, which PostgreSQL's own operators do not know. */
+function combine(
+  operator: keyof typeof operators,
+  left: string,
+  right: string,
+  columns: readonly BoundColumn[],
+  environment: Environment,
+): string {
+  if (operator === 'unionAll' || !columns.some(({ type }) => familyOf(type) === 'string'))
+    return `(${left} ${operators[operator]} ${right})`;
+  const [a, b] = [environment.aliases.next(), environment.aliases.next()];
+  const of = (alias: string): BoundColumn[] =>
+    columns.map((column, index) => ({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, isNull: false }));
+  const list = of(a).map(({ sql }, index) => `${sql} AS o${index + 1}`);
+  if (operator === 'union')
+    return `(SELECT ${distinctOn(of(a))}${list.join(', ')} FROM (${left} UNION ALL ${right}) AS ${a})`;
+  const other = of(b).map(groupKey);
+  const equal = of(a).map((column, index) => `${groupKey(column)} IS NOT DISTINCT FROM ${other[index] ?? ''}`);
+  const exists = `EXISTS (SELECT FROM (${right}) AS ${b} WHERE ${equal.join(' AND ')})`;
+  return `(SELECT ${distinctOn(of(a))}${list.join(', ')} FROM (${left}) AS ${a} WHERE ${operator === 'except' ? 'NOT ' : ''}${exists})`;
 }
 
 /** ORDER BY behind a set operation sees only its columns. */
@@ -372,12 +395,15 @@ function bindSelect(
     select.having !== null ||
     select.items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
   const keys = select.groupBy.map((expression) => bindKey(expression, scope, environment));
-  if (grouped) scope.grouping = { keys: new Set(keys.map((key) => key.sql)), violations: [], insideAggregate: 0 };
-  const regroup = (sql: string): string => keys.reduce(asGrouped, sql);
-  const bound = options.items?.(scope) ?? bindItems(select.items, scope, environment);
-  const columns = bound.map((column) => ({ ...column, sql: regroup(column.sql) }));
+  if (grouped)
+    scope.grouping = {
+      keys: new Map(keys.map((key) => [key.sql, representative(key)])),
+      violations: [],
+      insideAggregate: 0,
+    };
+  const columns = options.items?.(scope) ?? bindItems(select.items, scope, environment);
   checkGrouping(scope, 8120);
-  const having = select.having && regroup(bindCondition(select.having, scope, environment));
+  const having = select.having && bindCondition(select.having, scope, environment);
   checkGrouping(scope, 8121);
   const { orderBy } = query ?? { orderBy: [] };
   if (
@@ -392,21 +418,25 @@ function bindSelect(
   const large = select.distinct ? columns.find((column) => isLarge(column.type)) : undefined;
   if (large !== undefined) throw sqlError(421, [large.type.name], { line: select.line });
   if (select.distinct) checkDistinctOrder(orderBy, columns, scope, environment);
-  const order = orderBy.map((item, index) =>
-    regroup(orderItem(item, index + 1, columns, select.distinct, scope, environment)),
-  );
+  const order = orderBy.map((item, index) => orderItem(item, index + 1, columns, select.distinct, scope, environment));
   checkGrouping(scope, 8127);
   scope.grouping = null;
   const items = columns.map(
     (column, index) =>
-      `${column.isNull === true ? 'NULL::int4' : column.sql}${select.distinct ? distinctCollation(column) : ''} AS o${index + 1}`,
+      `${column.isNull === true ? 'NULL::int4' : column.sql}${select.distinct && familyOf(column.type) === 'string' ? ` COLLATE ${column.collation ?? 'tsql.ci'}` : ''} AS o${index + 1}`,
   );
-  const parts = [
-    `SELECT ${select.distinct ? 'DISTINCT ' : ''}${items.join(', ')}`,
+  const rows = [
+    `SELECT ${select.distinct ? distinctOn(columns) : ''}${items.join(', ')}`,
     from.length > 0 ? ` FROM ${from.join(', ')}` : '',
     where === null ? '' : ` WHERE ${where}`,
-    keys.length > 0 ? ` GROUP BY ${keys.map((key) => asGrouped(key.sql, key)).join(', ')}` : '',
+    keys.length > 0 ? ` GROUP BY ${keys.map(groupKey).join(', ')}` : '',
     having === null ? '' : ` HAVING ${having}`,
+  ].join('');
+  const parts = [
+    // DISTINCT ON would decide about the order
+    select.distinct && rows.startsWith('SELECT DISTINCT ON') && order.length > 0
+      ? `SELECT * FROM (${rows}) AS ${environment.aliases.next()}`
+      : rows,
     order.length > 0
       ? ` ORDER BY ${order.join(', ')}`
       : grouped || select.distinct || options.top !== true
@@ -459,16 +489,20 @@ export function checkComparable({ type }: Typed, line: number): void {
   if (isLarge(type)) throw sqlError(type.name === 'xml' ? 305 : 306, [], { line });
 }
 
-/** Grouping compares like `=` does; a column's own collation says so already. */
-const distinctCollation = (typed: Typed): string =>
-  familyOf(typed.type) === 'string' && typed.collation === null && typed.isNull !== true ? ' COLLATE tsql.ci' : '';
-
-/** A grouped string expression carries its collation wherever it appears, or PostgreSQL would not know it again. */
-function asGrouped(sql: string, key: Typed): string {
-  const collation = distinctCollation(key);
-  const collated = `(${key.sql}${collation})`;
-  return collation === '' ? sql : sql.replaceAll(collated, key.sql).replaceAll(key.sql, collated);
+/** DISTINCT, of strings by what they are grouped by: which of several equal ones is shown is nobody's promise. */
+function distinctOn(columns: readonly BoundColumn[]): string {
+  if (!columns.some((column) => familyOf(column.type) === 'string' && column.isNull !== true)) return 'DISTINCT ';
+  const keys = columns.map((column, index) =>
+    familyOf(column.type) === 'string' && column.isNull !== true ? groupKey(column) : String(index + 1),
+  );
+  return `DISTINCT ON (${keys.join(', ')}) `;
 }
+
+/** The value of a group outside of its aggregates: one of those that `=` does not tell apart. */
+const representative = (key: Typed): string =>
+  familyOf(key.type) === 'string'
+    ? `(any_value(${key.sql})${key.collation === null ? ' COLLATE tsql.ci' : ''})`
+    : key.sql;
 
 /** SELECT DISTINCT sorts by what it selects. */
 function checkDistinctOrder(

@@ -39,8 +39,8 @@ export interface BoundCommonTable {
 }
 
 export interface Grouping {
-  /** PostgreSQL texts of the GROUP BY expressions. */
-  keys: ReadonlySet<string>;
+  /** PostgreSQL texts of the GROUP BY expressions, and what stands for them outside of aggregates. */
+  keys: ReadonlyMap<string, string>;
   /** Columns named outside of an aggregate that no key covers so far. */
   violations: { name: string; line: number }[];
   insideAggregate: number;
@@ -86,6 +86,8 @@ export function resolveColumn(scope: Scope, path: Path, line: number): Typed {
     if (match !== undefined) {
       const { grouping } = current;
       if (grouping !== null && grouping.insideAggregate === 0) {
+        const key = grouping.keys.get(match.column.sql);
+        if (key !== undefined) return { ...match.column, sql: key, trimmed: undefined };
         const owner = match.source.path === null ? match.source.name : match.source.path.join('.');
         grouping.violations.push({ name: `${owner}.${match.column.name}`, line });
       }

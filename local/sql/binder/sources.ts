@@ -142,6 +142,9 @@ function bindNamed(source: Extract<TableSource, { kind: 'table' }>, scope: Scope
       );
     case undefined:
       throw invalidObject(path.join('.'), line);
+    case 'inlineFunction':
+    case 'tableFunction':
+      throw sqlError(216, [path.join('.')], { line });
     default:
       throw sqlError(208, [path.join('.')], { line });
   }
@@ -186,7 +189,7 @@ export function bindView(view: ModuleDefinition, environment: Environment): Boun
   if (query === null) throw invalidObject(view.name);
   const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
   if (bound.columns.length < view.columns.length) {
-    throw sqlError(4502, [view.schema, view.name]);
+    throw sqlError(4502, [`${view.schema}.${view.name}`]);
   }
   return { ...bound, columns: bound.columns.slice(0, view.columns.length) };
 }
@@ -230,6 +233,9 @@ export function columnsOf(
   });
 }
 
+const hasIndex = (table: TableDefinition, name: string): boolean =>
+  /^\d+$/.test(name) || table.indexes.some((index) => same(index.name, name));
+
 function addTable(
   table: TableDefinition,
   name: string,
@@ -240,6 +246,9 @@ function addTable(
 ): string {
   const pg = environment.aliases.next();
   const source: Source & { rowLock?: string } = { name, path, pg, columns: columnsOf(table, pg, environment), table };
+  const missing = hints.find((hint) => hint.startsWith('=') && !hasIndex(table, hint.slice(1)));
+  if (missing !== undefined)
+    throw sqlError(308, [missing.slice(1), path?.join('.') ?? `${table.schema}.${table.name}`]);
   const rowLock = applyHints(hints, table, environment);
   if (rowLock !== null) source.rowLock = rowLock;
   scope.sources.push(source);

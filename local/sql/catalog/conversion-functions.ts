@@ -348,6 +348,13 @@ BEGIN
   IF count < 0 THEN PERFORM tsql.fail(536, 'statement', format('Invalid length parameter passed to the %s function.', CASE WHEN from_left THEN 'left' ELSE 'right' END)); END IF;
   RETURN CASE WHEN count = 0 THEN '' WHEN from_left THEN left(v, count) ELSE right(v, count) END;
 END $$;
+CREATE FUNCTION tsql.translate(v text, what text, by text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+  IF length(what) <> length(by) THEN
+    PERFORM tsql.fail(9828, 'statement', 'The second and third arguments of the TRANSLATE built-in function must contain an equal number of characters.');
+  END IF;
+  RETURN translate(v, what, by);
+END $$;
 CREATE FUNCTION tsql.str(v float8, size int, digits int) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT CASE WHEN length(round(v::numeric, digits)::text) > size THEN repeat('*', size) ELSE lpad(round(v::numeric, digits)::text, size) END $$;
 CREATE FUNCTION tsql.quotename(v text, mark text) RETURNS text LANGUAGE sql IMMUTABLE AS $$

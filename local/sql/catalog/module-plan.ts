@@ -21,20 +21,17 @@ export interface ModuleRequest {
   line: number;
 }
 
-const kinds = {
-  view: ['view'],
-  procedure: ['procedure'],
-  function: ['scalarFunction', 'inlineFunction', 'tableFunction'],
-  trigger: ['trigger'],
-} as const;
-
 /** PostgreSQL text that records a view, procedure, function or trigger. */
 export function planModule(request: ModuleRequest, environment: Environment): string {
   const { definition, mode, existing, line, schema } = request;
   if (definition.trigger?.timing === 'insteadOf') throw notSupported('INSTEAD OF triggers', line);
   const name = definition.path.at(-1) ?? '';
   const full = `${schema.name}.${name}`;
-  const fits = existing !== null && kinds[definition.kind].some((kind) => kind === existing.kind);
+  const fits =
+    existing !== null &&
+    (definition.returns === null
+      ? definition.kind === existing.kind
+      : `${definition.returns.kind}Function` === existing.kind);
   if (existing === null && mode === 'alter') throw sqlError(208, [definition.path.join('.')], { state: 6, line });
   if (existing !== null && mode === 'create') throw sqlError(2714, [name], { state: 3, line });
   if (existing !== null && !fits) {
@@ -132,7 +129,9 @@ function outputColumns(
   const view = definition.path.at(-1) ?? '';
   const bound = bindQuery(query, null, { ...environment, tables: new Map() });
   if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length)
-    throw sqlError(definition.columns.length > bound.columns.length ? 8159 : 8158, [view], { line });
+    throw definition.columns.length > bound.columns.length
+      ? sqlError(4502, [definition.path.join('.')], { line })
+      : sqlError(8158, [view], { line });
   const seen: string[] = [];
   return bound.columns.map((column, index) => {
     const name = definition.columns[index] ?? column.name;

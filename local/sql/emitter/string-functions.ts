@@ -122,7 +122,7 @@ export const stringFunctions: Record<string, BuiltIn> = {
   ASCII: defined(1, 1, (call) => value(`nullif(ascii(${text(call, 0)}), 0)`, int)),
   UNICODE: defined(1, 1, (call) => value(`nullif(ascii(${text(call, 0)}), 0)`, int)),
   TRANSLATE: defined(3, 3, (call) =>
-    like(call.args[0], `translate(${text(call, 0)}, ${text(call, 1)}, ${text(call, 2)})`),
+    like(call.args[0], `tsql.translate(${text(call, 0)}, ${text(call, 1)}, ${text(call, 2)})`),
   ),
   PARSENAME: defined(2, 2, (call) =>
     value(

@@ -409,7 +409,9 @@ export type StatementBody =
       path: Path;
       principals: string[];
     }
-  | { kind: 'checkIdent'; table: Expression; reseed: Expression | null; noReseed: boolean }
+  | { kind: 'checkIdent'; table: Expression; reseed: Expression | null; noReseed: boolean; silent: boolean }
+  /** Statistics have no effect here; their table and columns must exist all the same. */
+  | { kind: 'statistics'; action: 'create' | 'update' | 'drop'; path: Path; names: string[] }
   | { kind: 'nothing'; what: string };
 
 export interface SequenceOptions {

@@ -225,8 +225,9 @@ function parseSpecialCall(cursor: Cursor, line: number): Expression | null {
 function parseCall(cursor: Cursor, path: readonly string[], line: number): Expression {
   cursor.expect('(');
   const distinct = cursor.accept('DISTINCT') || (cursor.accept('ALL') && false);
-  const star = !distinct && cursor.accept('*');
-  const args = star || cursor.is(')') ? [] : cursor.list(() => parseExpression(cursor));
+  const star = !distinct && /^COUNT(_BIG)?$/i.test(path.at(-1) ?? '') && cursor.accept('*');
+  const args = star || (!distinct && cursor.is(')')) ? [] : cursor.list(() => parseExpression(cursor));
+  if (distinct && args.length > 1) cursor.fail(cursor.peek(-1));
   cursor.expect(')');
   if (cursor.is('.') && cursor.peek(1).kind === 'word') cursor.unsupported('methods of xml and spatial types');
   const orderWithin: OrderItem[] = [];
@@ -243,19 +244,34 @@ function parseWindow(cursor: Cursor): Window {
   cursor.expect('(');
   const partitionBy = cursor.accept('PARTITION', 'BY') ? cursor.list(() => parseExpression(cursor)) : [];
   const orderBy = cursor.accept('ORDER', 'BY') ? parseOrderItems(cursor) : [];
-  const words: string[] = [];
-  while (!cursor.is(')')) {
-    const token = cursor.next();
-    if (
-      token.kind !== 'int' &&
-      !/^(ROWS|RANGE|BETWEEN|AND|UNBOUNDED|PRECEDING|FOLLOWING|CURRENT|ROW)$/.test(token.upper)
-    ) {
-      cursor.fail(token);
-    }
-    words.push(token.upper);
-  }
+  const frame = cursor.is('ROWS') || cursor.is('RANGE') ? parseFrame(cursor) : '';
+  if (frame !== '' && orderBy.length === 0) throw sqlError(10756, [], { line: cursor.peek(-1).line });
   cursor.expect(')');
-  return { partitionBy, orderBy, frame: words.join(' ') };
+  return { partitionBy, orderBy, frame };
+}
+
+/** ROWS or RANGE. @throws SqlError 4193 or 4194 for a frame that SQL Server does not have. */
+function parseFrame(cursor: Cursor): string {
+  const { upper: unit, line } = cursor.next();
+  const bound = (): string => {
+    if (cursor.accept('CURRENT', 'ROW')) return 'CURRENT ROW';
+    const count = cursor.accept('UNBOUNDED') ? 'UNBOUNDED' : String(cursor.integer());
+    if (unit === 'RANGE' && count !== 'UNBOUNDED') throw sqlError(4194, [], { line });
+    const side = cursor.acceptOne(['PRECEDING', 'FOLLOWING'] as const);
+    return side === null ? cursor.fail() : `${count} ${side}`;
+  };
+  if (!cursor.accept('BETWEEN')) {
+    const only = bound();
+    if (only.endsWith('FOLLOWING')) cursor.fail(cursor.peek(-1));
+    return `${unit} ${only}`;
+  }
+  const start = bound();
+  cursor.expect('AND');
+  const end = bound();
+  const place = (text: string): number => (text.endsWith('PRECEDING') ? 0 : text === 'CURRENT ROW' ? 1 : 2);
+  if (place(start) > place(end) || start === 'UNBOUNDED FOLLOWING' || end === 'UNBOUNDED PRECEDING')
+    throw sqlError(4193, [start.replace(/\d+/, '...'), end.replace(/\d+/, '...')], { line });
+  return `${unit} BETWEEN ${start} AND ${end}`;
 }
 
 export function parseOrderItems(cursor: Cursor): OrderItem[] {
@@ -310,6 +326,12 @@ function parsePredicate(cursor: Cursor): Condition {
       return inner;
     });
     if (condition !== undefined) return condition;
+    // `(a, b) IN (...)`: SQL Server reads `(a` as a condition that is none
+    cursor.attempt(() => {
+      cursor.expect('(');
+      parseExpression(cursor);
+      throw sqlError(4145, [','], { line, scope: cursor.is(',') ? 'batch' : 'scope' });
+    });
   }
   return parseComparison(cursor, parseExpression(cursor), line);
 }

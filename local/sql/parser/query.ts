@@ -11,6 +11,7 @@ import {
   type TableSource,
   type Top,
 } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseCondition, parseExpression, parseOrderItems, parseSubquery } from './expressions';
 
@@ -70,26 +71,40 @@ export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[])
   if (cursor.is('FOR') && ['XML', 'JSON', 'BROWSE'].includes(cursor.peek(1).upper)) {
     cursor.unsupported(`FOR ${cursor.peek(1).upper}`);
   }
-  parseOption(cursor, commonTables);
+  return query;
+}
+
+/** A query that is a statement, or all that a statement reads: only there may OPTION stand. */
+export function parseOptionedQuery(cursor: Cursor, outer: readonly CommonTable[] = []): Query {
+  const query = parseQuery(cursor);
+  parseOption(cursor, [...outer, ...query.with]);
   return query;
 }
 
 /** OPTION (...): advice to SQL Server's optimizer; only MAXRECURSION would change a result. */
 export function parseOption(cursor: Cursor, commonTables: readonly CommonTable[]): void {
   if (!cursor.accept('OPTION')) return;
-  cursor.expect('(');
-  let depth = 1;
-  while (depth > 0) {
+  cursor.parenthesized(() => {
     const token = cursor.next();
-    if (token.kind === 'end') cursor.fail(token);
+    if (!optionWords.has(token.upper)) cursor.fail(token);
     if (token.upper === 'LABEL') cursor.unsupported('OPTION (LABEL)');
     if (token.upper === 'MAXRECURSION') {
       const maximum = cursor.integer();
+      if (maximum > 32767) throw sqlError(310, [maximum, 32767], { line: token.line });
       for (const table of commonTables) table.maximumRecursion = maximum;
     }
-    if (token.kind === 'operator') depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
-  }
+    while (!cursor.is(',') && !cursor.is(')') && cursor.peek().kind !== 'end')
+      if (cursor.is('(')) cursor.skipParentheses();
+      else cursor.next();
+  });
 }
+
+const optionWords = new Set(
+  `RECOMPILE MAXRECURSION MAXDOP FORCE LOOP MERGE HASH ORDER CONCAT FAST OPTIMIZE KEEP KEEPFIXED ROBUST EXPAND PARAMETERIZATION
+  QUERYTRACEON USE LABEL TABLE IGNORE_NONCLUSTERED_COLUMNSTORE_INDEX MIN_GRANT_PERCENT MAX_GRANT_PERCENT NO_PERFORMANCE_SPOOL DISABLE`.split(
+    /\s+/,
+  ),
+);
 
 function parseSetOperation(cursor: Cursor): QueryBody {
   let left = parseIntersection(cursor);
@@ -348,25 +363,26 @@ const isHintList = (cursor: Cursor): boolean =>
 
 /** `WITH (UPDLOCK, HOLDLOCK)`, or the old form without WITH. */
 export function parseHints(cursor: Cursor): string[] {
-  if (cursor.is('WITH', '(') && hintWords.has(cursor.peek(2).upper)) cursor.expect('WITH');
+  if (cursor.is('WITH', '(')) cursor.expect('WITH');
   else if (!(cursor.is('(') && isHintList(cursor))) return [];
   cursor.expect('(');
   const hints: string[] = [];
   while (!cursor.accept(')')) {
     const hint = cursor.next().upper;
-    if (!hintWords.has(hint)) cursor.fail(cursor.peek(-1));
+    if (!hintWords.has(hint)) throw sqlError(321, [cursor.peek(-1).text], { line: cursor.peek(-1).line });
     hints.push(hint);
-    if (hint === 'INDEX' || hint === 'FORCESEEK') skipHintArgument(cursor);
+    if (hint === 'INDEX') hints.push(...parseIndexHint(cursor));
+    if (hint === 'FORCESEEK' && cursor.is('(')) cursor.skipParentheses();
     cursor.accept(',');
   }
   return hints;
 }
 
-function skipHintArgument(cursor: Cursor): void {
-  if (cursor.accept('=')) {
-    if (cursor.is('(')) cursor.parenthesized(() => cursor.next());
-    else cursor.next();
-  } else if (cursor.is('(')) cursor.skipParentheses();
+/** The indexes that `INDEX (a, b)` or `INDEX = a` names, each behind an `=`: they must exist, and are no advice here. */
+function parseIndexHint(cursor: Cursor): string[] {
+  cursor.accept('=');
+  const index = (): string => `=${cursor.peek().kind === 'int' ? cursor.next().text : cursor.name()}`;
+  return cursor.is('(') ? cursor.parenthesized(index) : [index()];
 }
 
 export function parseOutput(cursor: Cursor): OutputClause | null {
