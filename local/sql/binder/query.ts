@@ -1,10 +1,12 @@
 import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { value } from '../emitter/built-in';
-import { type Typed } from '../emitter/typed';
+import { jsonText } from '../emitter/json-functions';
+import { quote, type Typed } from '../emitter/typed';
 import {
   type CommonTable,
   type Expression,
+  type JsonClause,
   type OrderItem,
   type Query,
   type QueryBody,
@@ -30,6 +32,7 @@ export function queryBinder(
 ): BoundQuery {
   const { scope, prefix } = bindCommonTables(query.with, parent, environment);
   if (query.joined !== null) return bindJoined(query, query.joined, scope, prefix, environment);
+  if (query.json !== null) return bindJson(query, query.json, scope, prefix, environment);
   const bound = bindBody(query.body, query, scope, environment, options);
   return { ...bound, sql: prefix + bound.sql };
 }
@@ -56,6 +59,70 @@ function bindJoined(
     sql: `${prefix}SELECT string_agg(${escaped}, '') AS o1 FROM (${bound.sql}) AS ${alias}`,
     columns: [{ ...value('', nvarchar('max')), name }],
   };
+}
+
+/** FOR JSON: one string of all rows, or no row where there are none. */
+function bindJson(
+  query: Query,
+  clause: JsonClause,
+  scope: Scope,
+  prefix: string,
+  environment: Environment,
+): BoundQuery {
+  const { line } = query;
+  if (clause.mode === 'auto' && (query.body.kind !== 'select' || query.body.from.length > 1))
+    throw notSupported('FOR JSON AUTO over several tables', line);
+  if (clause.mode === 'auto' && query.body.kind === 'select' && query.body.from[0]?.kind === 'join')
+    throw notSupported('FOR JSON AUTO over several tables', line);
+  const bound = bindBody(query.body, query, scope, environment, { top: true });
+  const alias = environment.aliases.next();
+  const object = jsonObject(
+    bound.columns.map((column, index) => {
+      if (column.name === '') throw sqlError(13605, [], { line });
+      return {
+        path: clause.mode === 'path' ? column.name.split('.') : [column.name],
+        text: jsonText({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, constant: undefined }),
+      };
+    }),
+    clause.nulls,
+    line,
+  );
+  const rows = `string_agg(${object}, ',')`;
+  const array = clause.wrapper ? `'[' || ${rows} || ']'` : rows;
+  const sql = clause.root === null ? array : `${quote(`{${JSON.stringify(clause.root)}:`)} || ${array} || '}'`;
+  return {
+    sql: `${prefix}SELECT ${sql} AS o1 FROM (${bound.sql}) AS ${alias} HAVING count(*) > 0`,
+    columns: [
+      { ...value('', nvarchar('max')), name: 'JSON_F52E2B61-18A1-11d1-B105-00805F49916B', json: clause.wrapper },
+    ],
+  };
+}
+
+/** PostgreSQL text of an object: names with dots nest, NULL leaves a property out unless asked for. */
+function jsonObject(columns: readonly { path: string[]; text: string }[], nulls: boolean, line: number): string {
+  const names = [...new Set(columns.map(({ path }) => path[0] ?? ''))];
+  const parts = names.map((name) => {
+    const own = columns.filter(({ path }) => path[0] === name);
+    const key = `${quote(JSON.stringify(name).replaceAll('/', '\\/'))} || ':' || `;
+    const [first] = own;
+    if (first?.path.length === 1) {
+      if (own.length > 1) throw sqlError(13601, [name], { line });
+      return nulls ? `(${key}coalesce(${first.text}, 'null'))` : `(${key}${first.text})`;
+    }
+    const positions = own.map((column) => columns.indexOf(column));
+    if (
+      own.some(({ path }) => path.length === 1) ||
+      positions.some((at, index) => index > 0 && at !== (positions[index - 1] ?? 0) + 1)
+    )
+      throw sqlError(13601, [first?.path.join('.') ?? name], { line });
+    const inner = jsonObject(
+      own.map(({ path, text }) => ({ path: path.slice(1), text })),
+      nulls,
+      line,
+    );
+    return `(${key}nullif(${inner}, '{}'))`;
+  });
+  return `'{' || concat_ws(',', ${parts.join(', ')}) || '}'`;
 }
 
 /** WITH: ordinary ones are put in where they are named; a recursive one becomes PostgreSQL's. */
@@ -552,5 +619,5 @@ export function scalarSubqueryBinder(query: Query, scope: Scope, environment: En
   const bound = bindQuery(query, scope, environment);
   const [column, ...more] = bound.columns;
   if (column === undefined || more.length > 0) throw sqlError(116, [], { line: query.line });
-  return { sql: `(${bound.sql})`, type: column.type, nullable: true, collation: column.collation };
+  return { sql: `(${bound.sql})`, type: column.type, nullable: true, collation: column.collation, json: column.json };
 }

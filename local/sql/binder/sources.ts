@@ -4,13 +4,13 @@ import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } fr
 import { value } from '../emitter/built-in';
 import { convert } from '../emitter/convert';
 import { fillHoles, hole } from '../emitter/holes';
-import { collationOf, pgType, type Collation, type Typed } from '../emitter/typed';
+import { collationOf, pgType, plain, quote, type Collation, type Typed } from '../emitter/typed';
 import { parseExpressionText } from '../parser/parser';
 import { type TableSource } from '../parser/ast';
 import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
 import { emptyScope, matchesSource, same, type Scope, type Source, type SourceColumn } from './scope';
-import { familyOf, nvarchar, sysname } from './types';
+import { familyOf, int, nvarchar, sysname } from './types';
 
 /** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
 export function bindSource(source: TableSource, scope: Scope, environment: Environment): string {
@@ -33,9 +33,45 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
       );
     case 'function':
       return bindFunction(source, scope, environment);
+    case 'openJson':
+      return bindOpenJson(source, scope, environment);
     case 'join':
       return bindJoin(source, scope, environment);
   }
+}
+
+/** OPENJSON: keys and values, or the columns that WITH names. */
+function bindOpenJson(
+  source: Extract<TableSource, { kind: 'openJson' }>,
+  scope: Scope,
+  environment: Environment,
+): string {
+  const { schema, alias, line } = source;
+  const [document = "''", path = "'$'"] = source.args.map((arg) =>
+    plain(convert(bindExpression(arg, emptyScope(scope), environment), nvarchar('max'), { explicit: true, line })),
+  );
+  const pg = environment.aliases.next();
+  const column = (name: string, type: SourceColumn['type'], index: number): SourceColumn => ({
+    ...value(`${pg}.o${index + 1}`, type),
+    name,
+    collation: familyOf(type) === 'string' ? 'tsql.ci' : null,
+  });
+  if (schema === null) {
+    const columns = [column('key', nvarchar(4000), 0), column('value', nvarchar('max'), 1), column('type', int, 2)];
+    scope.sources.push({ name: alias ?? 'openjson', path: null, pg, columns, table: null });
+    return `(SELECT key AS o1, value AS o2, type AS o3 FROM tsql.open_json(${document}, ${path})) AS ${pg}`;
+  }
+  const types = schema.map(({ type }, index) => resolveType(environment, type, index + 1));
+  const items = schema.map(({ name, path: own, json }, index) => {
+    const type = types[index] ?? int;
+    if (json && !(type.name === 'nvarchar' && type.length === 'max')) throw sqlError(13618, [], { line });
+    const wanted = quote(own ?? `$."${name}"`);
+    const typed = value(`tsql.${json ? 'json_query' : 'json_value'}(${pg}j.j, ${wanted})`, nvarchar('max'));
+    return `${convert(typed, type, { explicit: true, line })} AS o${index + 1}`;
+  });
+  const columns = schema.map(({ name }, index) => column(name, types[index] ?? int, index));
+  scope.sources.push({ name: alias ?? 'openjson', path: null, pg, columns, table: null });
+  return `(SELECT ${items.join(', ')} FROM tsql.json_rows(${document}, ${path}) AS ${pg}j(j)) AS ${pg}`;
 }
 
 /** All of FROM. @throws SqlError 1011, 1012 or 1013 where two items have one name. */
@@ -86,6 +122,7 @@ function bindLateral(source: TableSource, inner: Scope, scope: Scope, environmen
     return `LATERAL ${addDerived(bound, source.alias, source.columns, scope, environment, source.line)}`;
   }
   if (source.kind === 'function') return `LATERAL ${bindFunction(source, scope, environment)}`;
+  if (source.kind === 'openJson') return `LATERAL ${bindOpenJson(source, scope, environment)}`;
   return bindSource(source, scope, environment);
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { conversionFunctions } from './conversion-functions';
+import { jsonFunctions } from './json-functions';
 import { lookupFunctions } from './lookup-functions';
 
 /**
@@ -98,7 +99,7 @@ SELECT catalog.create_database('tempdb', 2);
 `;
 
 /** Runs once, in the template that every logical server is copied from. */
-export const bootstrapSql = `${tables}${conversionFunctions}${lookupFunctions}`;
+export const bootstrapSql = `${tables}${conversionFunctions}${jsonFunctions}${lookupFunctions}`;
 
 /** Names the template: state that an older version of this code left behind is not mistaken for ours. */
 export const bootstrapVersion = createHash('sha256').update(bootstrapSql).digest('hex').slice(0, 12);

@@ -16,6 +16,7 @@ import { type SqlType } from '../session';
 import { convert } from './convert';
 import { argument, defined, text, value, type BuiltIn, type Call } from './built-in';
 import { dateFunctions } from './date-functions';
+import { jsonFunctions } from './json-functions';
 import { stringFunctions } from './string-functions';
 import { hole } from './holes';
 import { pgType, plain, type Typed } from './typed';
@@ -250,6 +251,7 @@ const functions: ReadonlyMap<string, BuiltIn> = new Map(
     ...logicFunctions,
     ...systemFunctions,
     ...dateFunctions,
+    ...jsonFunctions,
   }),
 );
 

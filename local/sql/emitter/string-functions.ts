@@ -130,9 +130,6 @@ export const stringFunctions: Record<string, BuiltIn> = {
       sysname,
     ),
   ),
-  STRING_ESCAPE: defined(2, 2, () => {
-    throw notSupported('STRING_ESCAPE');
-  }),
   HASHBYTES: defined(2, 2, (call) => {
     const algorithm = call.args[0]?.constant?.toUpperCase() ?? '';
     const functions: Record<string, string> = { MD5: 'tsql.md5_bytes', SHA2_256: 'sha256', SHA2_512: 'sha512' };

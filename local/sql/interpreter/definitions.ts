@@ -1,4 +1,5 @@
 import { resolveType, tableTypeBody } from '../binder/environment';
+import { shadowTable } from '../binder/instead-of';
 import { same } from '../binder/scope';
 import { type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
 import { dropIndexSql, planAlterTable, triggerState } from '../catalog/alter-plan';
@@ -353,7 +354,8 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
   }
   if (definition.trigger !== null) {
     const table = await runtime.find(definition.trigger.table);
-    if (table?.kind === 'table') for (const image of ['inserted', 'deleted']) tables.set(image, table);
+    if (table?.kind === 'table' || table?.kind === 'view')
+      for (const image of ['inserted', 'deleted']) tables.set(image, shadowTable(table));
   }
   try {
     if (returns !== null && returns.kind !== 'inline') checkFunctionBody(definition.body, returns.kind === 'scalar');

@@ -97,6 +97,15 @@ export interface Query extends Node {
   fetch: Expression | null;
   /** FOR XML PATH(''): the only column of all rows as one string, as xml text or (by TYPE and .value) as it is. */
   joined: 'xml' | 'text' | null;
+  json: JsonClause | null;
+}
+
+/** FOR JSON. */
+export interface JsonClause {
+  mode: 'path' | 'auto';
+  root: string | null;
+  nulls: boolean;
+  wrapper: boolean;
 }
 
 export type QueryBody =
@@ -150,8 +159,17 @@ export type TableSource = Node &
     | { kind: 'variable'; name: string; alias: string | null }
     | { kind: 'derived'; query: Query; alias: string; columns: string[] }
     | { kind: 'function'; path: Path; args: Expression[]; alias: string | null; columns: string[] }
+    | { kind: 'openJson'; args: Expression[]; schema: JsonColumn[] | null; alias: string | null }
     | { kind: 'join'; join: JoinKind; left: TableSource; right: TableSource; on: Condition | null }
   );
+
+/** A column of OPENJSON ... WITH; without a path it is the property of the same name. */
+export interface JsonColumn {
+  name: string;
+  type: TypeName;
+  path: string | null;
+  json: boolean;
+}
 
 export interface OutputClause {
   items: SelectItem[];

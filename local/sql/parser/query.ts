@@ -2,6 +2,8 @@ import {
   type AssignOperator,
   type CommonTable,
   type JoinKind,
+  type JsonClause,
+  type JsonColumn,
   type OutputClause,
   type Path,
   type Query,
@@ -14,6 +16,7 @@ import {
 import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseCondition, parseExpression, parseOrderItems, parseSubquery } from './expressions';
+import { parseType } from './types';
 
 export const assignOperators = [
   '=',
@@ -48,7 +51,16 @@ export function parseWith(cursor: Cursor): CommonTable[] {
 export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[]): Query {
   const { line } = cursor.peek();
   const body = parseSetOperation(cursor);
-  const query: Query = { with: commonTables, body, orderBy: [], offset: null, fetch: null, joined: null, line };
+  const query: Query = {
+    with: commonTables,
+    body,
+    orderBy: [],
+    offset: null,
+    fetch: null,
+    joined: null,
+    json: null,
+    line,
+  };
   if (cursor.accept('ORDER', 'BY')) query.orderBy = parseOrderItems(cursor);
   if (query.orderBy.length > 0 && cursor.accept('OFFSET')) {
     query.offset = parseExpression(cursor);
@@ -68,10 +80,27 @@ export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[])
       cursor.unsupported("FOR XML PATH(''), TYPE without .value(...)");
     if (cursor.is(',')) cursor.unsupported('FOR XML with options');
   }
-  if (cursor.is('FOR') && ['XML', 'JSON', 'BROWSE'].includes(cursor.peek(1).upper)) {
+  if (cursor.accept('FOR', 'JSON')) query.json = parseJsonClause(cursor);
+  if (cursor.is('FOR') && ['XML', 'BROWSE'].includes(cursor.peek(1).upper)) {
     cursor.unsupported(`FOR ${cursor.peek(1).upper}`);
   }
   return query;
+}
+
+function parseJsonClause(cursor: Cursor): JsonClause {
+  const mode = cursor.acceptOne(['PATH', 'AUTO'] as const);
+  if (mode === null) return cursor.fail();
+  const clause: JsonClause = { mode: mode === 'PATH' ? 'path' : 'auto', root: null, nulls: false, wrapper: true };
+  while (cursor.accept(',')) {
+    if (cursor.accept('INCLUDE_NULL_VALUES')) clause.nulls = true;
+    else if (cursor.accept('WITHOUT_ARRAY_WRAPPER')) clause.wrapper = false;
+    else {
+      cursor.expect('ROOT');
+      clause.root = cursor.is('(') ? (cursor.parenthesized(() => cursor.next().text)[0] ?? '') : 'root';
+    }
+  }
+  if (clause.root !== null && !clause.wrapper) throw sqlError(13620, [], { line: cursor.peek(-1).line });
+  return clause;
 }
 
 /** A query that is a statement, or all that a statement reads: only there may OPTION stand. */
@@ -323,15 +352,13 @@ function parseTableSource(cursor: Cursor): TableSource {
     cursor.next();
     return { kind: 'variable', name: token.text, alias: parseAlias(cursor, false), line };
   }
-  for (const word of [
-    'OPENJSON',
-    'OPENXML',
-    'OPENROWSET',
-    'OPENQUERY',
-    'OPENDATASOURCE',
-    'CONTAINSTABLE',
-    'FREETEXTTABLE',
-  ]) {
+  if (cursor.accept('OPENJSON')) {
+    const args = cursor.parenthesized(() => parseExpression(cursor));
+    if (args.length > 2) cursor.fail(cursor.peek(-1));
+    const schema = cursor.accept('WITH') ? cursor.parenthesized(() => parseJsonColumn(cursor)) : null;
+    return { kind: 'openJson', args, schema, alias: parseAlias(cursor, false), line };
+  }
+  for (const word of ['OPENXML', 'OPENROWSET', 'OPENQUERY', 'OPENDATASOURCE', 'CONTAINSTABLE', 'FREETEXTTABLE']) {
     if (cursor.is(word, '(')) cursor.unsupported(word);
   }
   cursor.accept('::'); // system functions, in the form of SQL Server 2000
@@ -350,6 +377,13 @@ function parseTableSource(cursor: Cursor): TableSource {
   if (cursor.is('TABLESAMPLE')) cursor.unsupported('TABLESAMPLE');
   if (hints.length === 0) hints = parseHints(cursor);
   return { kind: 'table', path, alias, hints, line };
+}
+
+function parseJsonColumn(cursor: Cursor): JsonColumn {
+  const name = cursor.name();
+  const type = parseType(cursor);
+  const path = ['string', 'nstring'].includes(cursor.peek().kind) ? cursor.next().text : null;
+  return { name, type, path, json: cursor.accept('AS', 'JSON') };
 }
 
 const hintWords = new Set(
