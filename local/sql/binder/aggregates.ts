@@ -4,7 +4,7 @@ import { value } from '../emitter/built-in';
 import { pgType, type Typed } from '../emitter/typed';
 import { type Expression, type OrderItem, type Window } from '../parser/ast';
 import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
-import { groupKey } from './conditions';
+import { groupKey, sortKey } from './conditions';
 import { bindExpression, type Environment } from './environment';
 import { type Scope } from './scope';
 import {
@@ -27,7 +27,7 @@ import {
 type Call = Extract<Expression, { kind: 'call' }>;
 
 const aggregates = new Set(
-  `COUNT COUNT_BIG SUM AVG MIN MAX STRING_AGG STDEV STDEVP VAR VARP CHECKSUM_AGG GROUPING APPROX_COUNT_DISTINCT`.split(
+  `COUNT COUNT_BIG SUM AVG MIN MAX STRING_AGG STDEV STDEVP VAR VARP CHECKSUM_AGG GROUPING GROUPING_ID APPROX_COUNT_DISTINCT`.split(
     /\s+/,
   ),
 );
@@ -128,16 +128,13 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
     case 'MIN':
     case 'MAX': {
       if (arg.type.name === 'bit' || isLarge(arg.type)) throw invalid();
+      const isGuid = arg.type.name === 'uniqueidentifier';
       const collated =
-        familyOf(arg.type) === 'string'
-          ? `${arg.sql} COLLATE ${arg.collation ?? 'tsql.ci'}`
-          : arg.type.name === 'uniqueidentifier'
-            ? `(${arg.sql})::text`
-            : arg.sql;
-      const back = arg.type.name === 'uniqueidentifier' ? '::uuid' : '';
+        familyOf(arg.type) === 'string' ? `${arg.sql} COLLATE ${arg.collation ?? 'tsql.ci'}` : sortKey(arg);
+      const found = `${name.toLowerCase()}(${collated})${over}`;
       return {
         ...arg,
-        sql: `${name.toLowerCase()}(${collated})${over}${back}`,
+        sql: isGuid ? `tsql.guid_of_key(${found})` : found,
         nullable: true,
         trimmed: undefined,
         constant: undefined,
@@ -177,6 +174,17 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
     case 'VARP': {
       const functions = { STDEV: 'stddev_samp', STDEVP: 'stddev_pop', VAR: 'var_samp', VARP: 'var_pop' } as const;
       return value(`${functions[name]}(${distinct}(${arg.sql})::float8)${over}`, float);
+    }
+    case 'GROUPING':
+    case 'GROUPING_ID': {
+      const keys = scope.grouping?.keys;
+      const wrong = args.findIndex(({ sql }) => keys?.has(sql) !== true);
+      if (wrong >= 0) throw sqlError(8161, [wrong + 1, name], { line });
+      return value(
+        `grouping(${args.map(groupKey).join(', ')})`,
+        name === 'GROUPING' ? { name: 'tinyint' } : int,
+        false,
+      );
     }
     default:
       throw notSupported(`the aggregate ${name}`, line);
@@ -220,7 +228,8 @@ function orderText(items: readonly OrderItem[], scope: Scope, environment: Envir
   return items
     .map((item) => {
       const typed = bindExpression(item.expression, scope, environment);
-      return `${typed.isNull === true ? 'NULL::int4' : groupKey(typed)} ${direction(item)}`;
+      const key = typed.type.name === 'uniqueidentifier' ? sortKey(typed) : groupKey(typed);
+      return `${typed.isNull === true ? 'NULL::int4' : key} ${direction(item)}`;
     })
     .join(', ');
 }

@@ -4,6 +4,7 @@ import { datePart, takesDatePart } from '../emitter/date-functions';
 import { value } from '../emitter/built-in';
 import { emitBuiltIn, globalVariables, unified } from '../emitter/functions';
 import { hole } from '../emitter/holes';
+import { timeZones } from '../emitter/time-zones';
 import { checkCollation, collationOf, literal, pgType, quote, type Typed } from '../emitter/typed';
 import { type BinaryOperator, type Expression } from '../parser/ast';
 import { bindAggregate, isAggregate } from './aggregates';
@@ -99,6 +100,8 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       const collation = collationOf(expression.collation === 'DATABASE_DEFAULT' ? '' : expression.collation);
       return { ...operand, sql: `(${operand.sql} COLLATE ${collation})`, trimmed: undefined, collation };
     }
+    case 'atTimeZone':
+      return bindTimeZone(bind(expression.operand), bind(expression.zone), line);
     case 'subquery':
       return bindScalarSubquery(expression.query, scope, environment);
     case 'call':
@@ -107,15 +110,30 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       const sequence = environment.find(expression.path, line);
       if (sequence?.kind !== 'sequence')
         throw sqlError(sequence === null ? 208 : 11726, [expression.path.join('.')], { line });
-      return value(
-        `nextval('d${environment.databaseId}.q${sequence.id}')::${pgType(sequence.type)}`,
-        sequence.type,
-        false,
-      );
+      const read = scope.sequences.has(sequence.id) ? 'currval' : 'nextval';
+      scope.sequences.add(sequence.id);
+      const sql = `${read}('d${environment.databaseId}.q${sequence.id}')::${pgType(sequence.type)}`;
+      return value(sql, sequence.type, false);
     }
     case 'default':
       throw sqlError(156, ['DEFAULT'], { line });
   }
+}
+
+/** AT TIME ZONE: what has an offset keeps its moment, what has none keeps its clock. */
+function bindTimeZone(operand: Typed, zone: Typed, line: number): Typed {
+  const { type, sql } = operand;
+  if (!['datetime', 'smalldatetime', 'datetime2', 'datetimeoffset'].includes(type.name))
+    throw sqlError(8116, [type.name, 1, 'AT TIME ZONE'], { line });
+  const name = zone.constant === undefined ? undefined : timeZones.get(zone.constant.toLowerCase());
+  if (name === undefined && !/ Time$/i.test(zone.constant ?? ' time'))
+    throw sqlError(9820, [zone.constant ?? ''], { line });
+  if (name === undefined) throw notSupported(`AT TIME ZONE ${zone.constant ?? 'of an expression'}`, line);
+  const utc = type.name === 'datetimeoffset' ? `(${sql}).utc` : `((${sql}) AT TIME ZONE '${name}' AT TIME ZONE 'UTC')`;
+  const local = `(${utc} AT TIME ZONE 'UTC' AT TIME ZONE '${name}')`;
+  const minutes = `(extract(epoch FROM ${local} - ${utc}) / 60)::int4`;
+  const scale = type.name === 'datetime' ? 3 : 'scale' in type && !('precision' in type) ? type.scale : 0;
+  return value(`ROW(${utc}, ${minutes})::tsql.datetimeoffset`, { name: 'datetimeoffset', scale }, operand.nullable);
 }
 
 function bindLiteral(type: Extract<Expression, { kind: 'literal' }>['type'], text: string, line: number): Typed {

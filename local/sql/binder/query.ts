@@ -17,7 +17,7 @@ import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
 import { containsAggregate, direction } from './aggregates';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
-import { groupKey } from './conditions';
+import { groupKey, sortKey } from './conditions';
 import { bindItems } from './select-items';
 import { depthColumn, emptyScope, same, type BoundCommonTable, type Scope } from './scope';
 import { bindFrom } from './sources';
@@ -267,7 +267,10 @@ function bindBody(
 const hasOrder = (query: Query): boolean => query.orderBy.length > 0 || query.offset !== null;
 
 function bindValues(rows: Expression[][], line: number, scope: Scope, environment: Environment): BoundQuery {
-  const bound = rows.map((row) => row.map((cell) => bindExpression(cell, scope, environment)));
+  const bound = rows.map((row) => {
+    const own = { ...scope, sequences: new Set<number>() };
+    return row.map((cell) => bindExpression(cell, own, environment));
+  });
   const width = bound[0]?.length ?? 0;
   if (bound.some((row) => row.length !== width)) throw sqlError(10709, [], { line });
   const columns = Array.from({ length: width }, (_, index) =>
@@ -394,6 +397,7 @@ function orderItem(
   const output = (index: number): string => {
     const column = columns[index];
     if (column !== undefined) checkComparable(column, expression.line);
+    if (column?.type.name === 'uniqueidentifier' && !distinct) return `${sortKey(column)} ${direction(item)}`;
     if (column === undefined || distinct || column.collation !== null || familyOf(column.type) !== 'string')
       return `${index + 1} ${direction(item)}`;
     return `${column.sql} COLLATE tsql.ci ${direction(item)}`;
@@ -414,7 +418,7 @@ function orderItem(
   const selected = distinct ? columns.findIndex((column) => column.sql === typed.sql) : -1;
   if (selected >= 0) return output(selected);
   const collate = familyOf(typed.type) === 'string' ? ` COLLATE ${typed.collation ?? 'tsql.ci'}` : '';
-  return `${typed.sql}${collate} ${direction(item)}`;
+  return `${sortKey(typed)}${collate} ${direction(item)}`;
 }
 
 const isLiteral = (expression: Expression | null | undefined, test: (value: number) => boolean): boolean =>
@@ -464,7 +468,7 @@ function bindSelect(
   const keys = select.groupBy.map((expression) => bindKey(expression, scope, environment));
   if (grouped)
     scope.grouping = {
-      keys: new Map(keys.map((key) => [key.sql, representative(key)])),
+      keys: new Map(keys.map((key) => [key.sql, representative(key, select.groupSets !== null)])),
       violations: [],
       insideAggregate: 0,
     };
@@ -496,7 +500,7 @@ function bindSelect(
     `SELECT ${select.distinct ? distinctOn(columns) : ''}${items.join(', ')}`,
     from.length > 0 ? ` FROM ${from.join(', ')}` : '',
     where === null ? '' : ` WHERE ${where}`,
-    keys.length > 0 ? ` GROUP BY ${keys.map(groupKey).join(', ')}` : '',
+    keys.length > 0 ? ` GROUP BY ${groupText(select, keys)}` : '',
     having === null ? '' : ` HAVING ${having}`,
   ].join('');
   const parts = [
@@ -523,7 +527,11 @@ function naturalOrder(scope: Scope): string {
   if (source === undefined || index === undefined) return '';
   const computed = (id: number): boolean => source.table?.columns.find((column) => column.id === id)?.computed !== null;
   if (index.columns.some(({ id }) => computed(id))) return '';
-  return ` ORDER BY ${index.columns.map(({ id, descending }) => `${source.pg}.c${id} ${descending ? 'DESC NULLS LAST' : 'ASC NULLS FIRST'}`).join(', ')}`;
+  const key = (id: number): string => {
+    const type = source.table?.columns.find((column) => column.id === id)?.type ?? int;
+    return sortKey(value(`${source.pg}.c${id}`, type));
+  };
+  return ` ORDER BY ${index.columns.map(({ id, descending }) => `${key(id)} ${descending ? 'DESC NULLS LAST' : 'ASC NULLS FIRST'}`).join(', ')}`;
 }
 
 /** A sequence yields one value for each row that is sent, so it stands in the select list and nowhere else. */
@@ -566,10 +574,17 @@ function distinctOn(columns: readonly BoundColumn[]): string {
 }
 
 /** The value of a group outside of its aggregates: one of those that `=` does not tell apart. */
-const representative = (key: Typed): string =>
-  familyOf(key.type) === 'string'
-    ? `(any_value(${key.sql})${key.collation === null ? ' COLLATE tsql.ci' : ''})`
-    : key.sql;
+function representative(key: Typed, sets: boolean): string {
+  if (familyOf(key.type) !== 'string') return key.sql;
+  const some = `any_value(${key.sql})${key.collation === null ? ' COLLATE tsql.ci' : ''}`;
+  return sets ? `(CASE WHEN grouping(${groupKey(key)}) = 0 THEN ${some} END)` : `(${some})`;
+}
+
+/** The keys, inside of ROLLUP, CUBE or GROUPING SETS where they stand there. */
+const groupText = ({ groupSets }: Select, keys: readonly Typed[]): string =>
+  (groupSets ?? keys.map((_, index) => index))
+    .map((part) => (typeof part === 'string' ? part : groupKey(keys[part] ?? value('NULL', int))))
+    .join(groupSets === null ? ', ' : ' ');
 
 /** SELECT DISTINCT sorts by what it selects. */
 function checkDistinctOrder(

@@ -25,6 +25,8 @@ export interface Scope {
   parent: Scope | null;
   /** WITH names that are visible here. */
   commonTables: ReadonlyMap<string, BoundCommonTable>;
+  /** Sequences that this row has asked already: NEXT VALUE FOR answers a row the same however often it asks. */
+  sequences: Set<number>;
   /** Set while the items of a grouped SELECT are bound. */
   grouping: Grouping | null;
   /** Replaces each column that this scope resolves; for aggregation into variables. */
@@ -50,6 +52,7 @@ export const emptyScope = (parent: Scope | null = null): Scope => ({
   sources: [],
   parent,
   commonTables: parent?.commonTables ?? new Map(),
+  sequences: new Set(),
   grouping: null,
 });
 

@@ -9,8 +9,9 @@ import { parseExpressionText } from '../parser/parser';
 import { type TableSource } from '../parser/ast';
 import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
+import { pivotQuery, unpivotQuery } from './pivot';
 import { emptyScope, matchesSource, same, type Scope, type Source, type SourceColumn } from './scope';
-import { familyOf, int, nvarchar, sysname } from './types';
+import { bigint, commonType, familyOf, int, nvarchar, sysname } from './types';
 
 /** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
 export function bindSource(source: TableSource, scope: Scope, environment: Environment): string {
@@ -35,6 +36,10 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
       return bindFunction(source, scope, environment);
     case 'openJson':
       return bindOpenJson(source, scope, environment);
+    case 'pivot':
+      return bindSource(pivotQuery(source, scope, environment), scope, environment);
+    case 'unpivot':
+      return bindSource(unpivotQuery(source, scope, environment), scope, environment);
     case 'join':
       return bindJoin(source, scope, environment);
   }
@@ -366,18 +371,30 @@ function bindFunction(
     return `(SELECT objtype AS o1, objname AS o2, name AS o3, value AS o4 FROM tsql.list_properties(${[environment.databaseId, ...texts].join(', ')})) AS ${pg}`;
   }
   if (path.length === 1) {
-    if (lower !== 'string_split') throw notSupported(`the table function ${path.join('.')}`, line);
-    const texts = args.map((arg) => convert(arg, nvarchar('max'), { explicit: true }));
     const pg = environment.aliases.next();
-    const column: SourceColumn = {
-      name: source.columns[0] ?? 'value',
-      sql: `${pg}.o1`,
-      type: nvarchar(4000),
-      nullable: true,
-      collation: 'tsql.ci',
-    };
-    scope.sources.push({ name, path: null, pg, columns: [column], table: null });
-    return `(SELECT unnest(string_to_array(${texts[0] ?? 'NULL'}, ${texts[1] ?? "''"})) AS o1) AS ${pg}`;
+    const column = (position: number, own: string, type: SourceColumn['type']): SourceColumn => ({
+      ...value(`${pg}.o${position}`, type),
+      name: source.columns[position - 1] ?? own,
+      collation: familyOf(type) === 'string' ? 'tsql.ci' : null,
+    });
+    if (lower === 'generate_series' && args.length >= 2) {
+      const type = args.map((arg) => arg.type).reduce((a, b) => commonType(a, b));
+      const [start, stop, step] = args.map((arg) => convert(arg, type, { explicit: true, line }));
+      scope.sources.push({ name, path: null, pg, columns: [column(1, 'value', type)], table: null });
+      return `(SELECT generate_series(${start}, ${stop}, ${step ?? `(CASE WHEN ${start} <= ${stop} THEN 1 ELSE -1 END)`}) AS o1) AS ${pg}`;
+    }
+    if (lower !== 'string_split') throw notSupported(`the table function ${path.join('.')}`, line);
+    if (args.length < 2 || args.length > 3) throw sqlError(189, ['string_split', 2, 3], { line });
+    if (args[1]?.constant !== undefined && args[1].constant.length !== 1)
+      throw sqlError(214, ['separator', 'nchar(1)/nvarchar(1)'], { line });
+    const [text = '', separator = ''] = args.map((arg) => convert(arg, nvarchar('max'), { explicit: true }));
+    const columns = [column(1, 'value', nvarchar(4000))];
+    if (args[2] !== undefined && args[2].constant === undefined) throw sqlError(8748, [], { line });
+    if (args[2]?.constant === '1') columns.push(column(2, 'ordinal', bigint));
+    scope.sources.push({ name, path: null, pg, columns, table: null });
+    // of an empty string there is one part
+    const parts = `(CASE WHEN ${text} = '' THEN ARRAY[''] ELSE string_to_array(${text}, ${separator}) END)`;
+    return `(SELECT s.o1, s.o2 FROM unnest(${parts}) WITH ORDINALITY AS s(o1, o2)) AS ${pg}`;
   }
   const object = environment.find(path, line);
   if (object?.kind === 'tableFunction') return bindTableFunction(source, object, args, scope, environment);

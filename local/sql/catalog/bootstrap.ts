@@ -13,6 +13,7 @@ const tables = `
 SET check_function_bodies = off;
 CREATE SCHEMA catalog;
 CREATE SCHEMA tsql;
+CREATE EXTENSION pgcrypto SCHEMA tsql;
 CREATE COLLATION tsql.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE COLLATION tsql.ai (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
 CREATE COLLATION tsql.cs (provider = icu, locale = 'und');

@@ -62,7 +62,9 @@ export async function setOption(statement: Extract<Statement, { kind: 'setOption
         options.rowCount = await number();
         break;
       case 'DATEFIRST':
-        if ((await number()) !== 7) throw notSupported('SET DATEFIRST other than 7', statement.line);
+        options.dateFirst = await number();
+        if (options.dateFirst < 1 || options.dateFirst > 7)
+          throw sqlError(195, ['DATEFIRST', 'SET option'], { line: statement.line });
         break;
       case 'DATEFORMAT':
         options.dateFormat = statement.value.toLowerCase();

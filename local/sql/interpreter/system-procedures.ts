@@ -75,7 +75,7 @@ async function executeSql(call: ProcedureCall): Promise<number> {
     [declaration, '@params'],
   ] as const) {
     const wide = arg === undefined || arg.value === null || isWide(arg.type);
-    if (!wide) throw sqlError(214, [parameter], { procedure: 'sp_executesql' });
+    if (!wide) throw sqlError(214, [parameter, 'ntext/nchar/nvarchar'], { procedure: 'sp_executesql' });
   }
   const text = statement?.value ?? null;
   if (text === null) return 0;

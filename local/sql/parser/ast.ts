@@ -48,6 +48,7 @@ export type Expression = Node &
       }
     | { kind: 'subquery'; query: Query }
     | { kind: 'collate'; operand: Expression; collation: string }
+    | { kind: 'atTimeZone'; operand: Expression; zone: Expression }
     | { kind: 'nextValue'; path: Path }
     | { kind: 'default' }
   );
@@ -58,6 +59,7 @@ export type Condition = Node &
     | { kind: 'and' | 'or'; left: Condition; right: Condition }
     | { kind: 'not'; operand: Condition }
     | { kind: 'isNull'; operand: Expression; negated: boolean }
+    | { kind: 'distinctFrom'; left: Expression; right: Expression; negated: boolean }
     | { kind: 'in'; operand: Expression; list: Expression[]; negated: boolean }
     | { kind: 'inQuery'; operand: Expression; query: Query; negated: boolean }
     | { kind: 'between'; operand: Expression; low: Expression; high: Expression; negated: boolean }
@@ -135,6 +137,8 @@ export interface Select extends Node {
   from: TableSource[];
   where: Condition | null;
   groupBy: Expression[];
+  /** ROLLUP, CUBE and GROUPING SETS: their words, and the keys by their places in `groupBy`. */
+  groupSets: (string | number)[] | null;
   having: Condition | null;
 }
 
@@ -160,6 +164,15 @@ export type TableSource = Node &
     | { kind: 'derived'; query: Query; alias: string; columns: string[] }
     | { kind: 'function'; path: Path; args: Expression[]; alias: string | null; columns: string[] }
     | { kind: 'openJson'; args: Expression[]; schema: JsonColumn[] | null; alias: string | null }
+    | {
+        kind: 'pivot';
+        source: TableSource;
+        call: Extract<Expression, { kind: 'call' }>;
+        column: string;
+        values: string[];
+        alias: string;
+      }
+    | { kind: 'unpivot'; source: TableSource; value: string; column: string; names: string[]; alias: string }
     | { kind: 'join'; join: JoinKind; left: TableSource; right: TableSource; on: Condition | null }
   );
 

@@ -34,7 +34,8 @@ function parsePostfix(cursor: Cursor): Expression {
   for (;;) {
     const { line } = cursor.peek();
     if (cursor.accept('COLLATE')) operand = { kind: 'collate', operand, collation: cursor.name(), line };
-    else if (cursor.is('AT', 'TIME', 'ZONE')) cursor.unsupported('AT TIME ZONE');
+    else if (cursor.accept('AT', 'TIME', 'ZONE'))
+      operand = { kind: 'atTimeZone', operand, zone: parseUnary(cursor), line };
     else return operand;
   }
 }
@@ -352,7 +353,8 @@ const sameAs: Record<(typeof comparisons)[number], CompareOperator> = {
 function parseComparison(cursor: Cursor, operand: Expression, line: number): Condition {
   if (cursor.accept('IS')) {
     const negated = cursor.accept('NOT');
-    if (cursor.is('DISTINCT')) cursor.unsupported('IS [NOT] DISTINCT FROM');
+    if (cursor.accept('DISTINCT', 'FROM'))
+      return { kind: 'distinctFrom', left: operand, right: parseExpression(cursor), negated, line };
     cursor.expect('NULL');
     return { kind: 'isNull', operand, negated, line };
   }

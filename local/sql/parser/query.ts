@@ -1,6 +1,7 @@
 import {
   type AssignOperator,
   type CommonTable,
+  type Expression,
   type JoinKind,
   type JsonClause,
   type JsonColumn,
@@ -199,20 +200,44 @@ function parseSelect(cursor: Cursor): Select {
     from: [],
     where: null,
     groupBy: [],
+    groupSets: null,
     having: null,
     line,
   };
   if (cursor.accept('FROM')) select.from = parseFrom(cursor);
   if (cursor.accept('WHERE')) select.where = parseCondition(cursor);
   if (cursor.accept('GROUP', 'BY')) {
-    if (cursor.is('GROUPING', 'SETS') || cursor.is('ROLLUP') || cursor.is('CUBE'))
-      cursor.unsupported('GROUP BY ROLLUP, CUBE, GROUPING SETS');
-    select.groupBy = cursor.list(() => parseExpression(cursor));
-    if (cursor.is('WITH', 'ROLLUP') || cursor.is('WITH', 'CUBE'))
-      cursor.unsupported('GROUP BY ... WITH ROLLUP or CUBE');
+    const parts: (string | number)[] = [];
+    parseGroupItems(cursor, select.groupBy, parts);
+    if (parts.some((part) => typeof part === 'string' && part.length > 1)) select.groupSets = parts;
+    if (cursor.accept('WITH', 'ROLLUP')) select.groupSets = ['ROLLUP', '(', ...parts, ')'];
+    else if (cursor.accept('WITH', 'CUBE')) select.groupSets = ['CUBE', '(', ...parts, ')'];
   }
   if (cursor.accept('HAVING')) select.having = parseCondition(cursor);
   return select;
+}
+
+/** The items of GROUP BY, of ROLLUP and their like: expressions go to `keys`, everything else and their places to `parts`. */
+function parseGroupItems(cursor: Cursor, keys: Expression[], parts: (string | number)[]): void {
+  do {
+    if (parts.length > 0 && parts.at(-1) !== '(') parts.push(',');
+    const word = cursor.is('GROUPING', 'SETS', '(')
+      ? 'GROUPING SETS'
+      : ['ROLLUP', 'CUBE'].find((candidate) => cursor.is(candidate, '('));
+    const inSets = parts.some((part) => part === 'GROUPING SETS' || part === 'ROLLUP' || part === 'CUBE');
+    if (word !== undefined || (inSets && cursor.is('('))) {
+      if (word !== undefined) parts.push(word);
+      for (const _ of (word ?? '').split(' ')) if (word !== undefined) cursor.next();
+      cursor.expect('(');
+      parts.push('(');
+      if (!cursor.is(')')) parseGroupItems(cursor, keys, parts);
+      cursor.expect(')');
+      parts.push(')');
+      continue;
+    }
+    parts.push(keys.length);
+    keys.push(parseExpression(cursor));
+  } while (cursor.accept(','));
 }
 
 export function parseSelectItem(cursor: Cursor): SelectItem {
@@ -283,8 +308,9 @@ function parseJoins(cursor: Cursor): TableSource {
     const { line } = cursor.peek();
     const join = parseJoinKind(cursor);
     if (join === null) {
-      if (cursor.is('PIVOT') || cursor.is('UNPIVOT')) cursor.unsupported(cursor.peek().upper);
-      return left;
+      if (!cursor.is('PIVOT') && !cursor.is('UNPIVOT')) return left;
+      left = parsePivot(cursor, left);
+      continue;
     }
     const right =
       join === 'crossApply' || join === 'outerApply' || join === 'cross'
@@ -297,6 +323,24 @@ function parseJoins(cursor: Cursor): TableSource {
     }
     left = { kind: 'join', join, left, right, on, line };
   }
+}
+
+/** `PIVOT (SUM(a) FOR b IN ([x], [y])) AS p` and `UNPIVOT (a FOR b IN (c, d)) AS u`. */
+function parsePivot(cursor: Cursor, source: TableSource): TableSource {
+  const { upper: word, line } = cursor.next();
+  cursor.expect('(');
+  const call = word === 'PIVOT' ? parseExpression(cursor) : null;
+  if (call !== null && call.kind !== 'call') cursor.fail(cursor.peek(-1));
+  const value = call === null ? cursor.name() : '';
+  cursor.expect('FOR');
+  const column = cursor.path().at(-1) ?? '';
+  cursor.expect('IN');
+  const names = cursor.parenthesized(() => cursor.path().at(-1) ?? '');
+  cursor.expect(')');
+  cursor.accept('AS');
+  const alias = cursor.name();
+  if (call === null) return { kind: 'unpivot', source, value, column, names, alias, line };
+  return { kind: 'pivot', source, call, column, values: names, alias, line };
 }
 
 /** `a JOIN b JOIN c ON ... ON ...`: the inner ON belongs to the nearest JOIN. */

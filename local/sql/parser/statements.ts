@@ -170,7 +170,7 @@ function parseDeclare(cursor: Cursor): StatementBody {
       const body = parseVariableBody(cursor);
       return { kind: 'declareTable', name, body, line, start, end: cursor.peek(-1).end };
     }
-    const type = cursor.accept('CURSOR') ? cursorType(line) : parseType(cursor);
+    const type = cursor.accept('CURSOR') ? cursorType(line) : parseVariableType(cursor);
     const value = cursor.accept('=') ? parseExpression(cursor) : null;
     return { kind: 'declare', variables: [{ name, type, value, line }], line, start, end: cursor.peek(-1).end };
   });
@@ -178,6 +178,13 @@ function parseDeclare(cursor: Cursor): StatementBody {
   if (variables.length === declarations.length) return { kind: 'declare', variables };
   const [only] = declarations;
   return only !== undefined && declarations.length === 1 ? only : { kind: 'block', body: declarations };
+}
+
+/** A variable of type sql_variant holds its value as a string: what generated scripts do with one is to pass it on. */
+function parseVariableType(cursor: Cursor): TypeName {
+  const { line } = cursor.peek();
+  if (!cursor.accept('SQL_VARIANT')) return parseType(cursor);
+  return { name: 'sql_variant', schema: null, type: { name: 'nvarchar', length: 4000 }, rowversion: false, line };
 }
 
 /** A cursor variable has no value of its own: as an int it can be declared once and never used as anything else. */
