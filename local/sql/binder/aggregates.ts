@@ -4,6 +4,7 @@ import { value } from '../emitter/built-in';
 import { pgType, type Typed } from '../emitter/typed';
 import { type Expression, type OrderItem, type Window } from '../parser/ast';
 import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
+import { groupKey, sortKey } from './conditions';
 import { bindExpression, type Environment } from './environment';
 import { type Scope } from './scope';
 import {
@@ -26,7 +27,7 @@ import {
 type Call = Extract<Expression, { kind: 'call' }>;
 
 const aggregates = new Set(
-  `COUNT COUNT_BIG SUM AVG MIN MAX STRING_AGG STDEV STDEVP VAR VARP CHECKSUM_AGG GROUPING APPROX_COUNT_DISTINCT`.split(
+  `COUNT COUNT_BIG SUM AVG MIN MAX STRING_AGG STDEV STDEVP VAR VARP CHECKSUM_AGG GROUPING GROUPING_ID APPROX_COUNT_DISTINCT`.split(
     /\s+/,
   ),
 );
@@ -72,12 +73,10 @@ function bindCall(name: string, call: Call, scope: Scope, environment: Environme
   if (rankings.has(name) && call.over === null) {
     throw sqlError(10753, [name], { line: call.line });
   }
-  if (
-    (name === 'ROW_NUMBER' || name === 'RANK' || name === 'DENSE_RANK' || name === 'NTILE') &&
-    call.over?.orderBy.length === 0
-  ) {
-    throw sqlError(4112, [name], { line: call.line });
-  }
+  if (rankings.has(name) && call.over?.orderBy.length === 0) throw sqlError(4112, [name], { line });
+  if (rankings.has(name) && !/^(FIRST|LAST)_VALUE$/.test(name) && call.over?.frame !== '')
+    throw sqlError(10752, [name], { line });
+  if (call.distinct && call.over !== null) throw sqlError(10759, [], { line });
   return emit(name, call, args, over, scope, environment);
 }
 
@@ -90,9 +89,7 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
     throw sqlError(8117, [typeName(arg.type), name.toLowerCase()], { line });
   if (name === 'COUNT' || name === 'COUNT_BIG') {
     if (!call.star && call.args.length !== 1) throw sqlError(174, [name.toLowerCase(), 1], { line });
-    const what = call.star
-      ? '*'
-      : distinct + (arg === undefined ? '*' : arg.isNull === true ? 'NULL' : comparableForGrouping(arg));
+    const what = call.star ? '*' : distinct + (arg === undefined ? '*' : arg.isNull === true ? 'NULL' : groupKey(arg));
     return value(`count(${what})${over}${name === 'COUNT' ? '::int4' : ''}`, name === 'COUNT' ? int : bigint, false);
   }
   if (['ROW_NUMBER', 'RANK', 'DENSE_RANK'].includes(name))
@@ -102,6 +99,7 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
   const invalid = (): SqlError => sqlError(8117, [typeName(arg.type), name.toLowerCase()], { line });
   switch (name) {
     case 'NTILE':
+      if (Number(arg.constant ?? 1) < 1) throw sqlError(4116, ['ntile'], { line });
       return value(`ntile(${arg.sql})${over}`, bigint, false);
     case 'LAG':
     case 'LEAD': {
@@ -130,16 +128,13 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
     case 'MIN':
     case 'MAX': {
       if (arg.type.name === 'bit' || isLarge(arg.type)) throw invalid();
+      const isGuid = arg.type.name === 'uniqueidentifier';
       const collated =
-        familyOf(arg.type) === 'string'
-          ? `${arg.sql} COLLATE ${arg.collation ?? 'tsql.ci'}`
-          : arg.type.name === 'uniqueidentifier'
-            ? `(${arg.sql})::text`
-            : arg.sql;
-      const back = arg.type.name === 'uniqueidentifier' ? '::uuid' : '';
+        familyOf(arg.type) === 'string' ? `${arg.sql} COLLATE ${arg.collation ?? 'tsql.ci'}` : sortKey(arg);
+      const found = `${name.toLowerCase()}(${collated})${over}`;
       return {
         ...arg,
-        sql: `${name.toLowerCase()}(${collated})${over}${back}`,
+        sql: isGuid ? `tsql.guid_of_key(${found})` : found,
         nullable: true,
         trimmed: undefined,
         constant: undefined,
@@ -157,14 +152,17 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
       );
     }
     case 'STRING_AGG': {
-      const [, separator] = args;
+      const [, separator, ...more] = args;
+      if (separator === undefined || more.length > 0) throw sqlError(174, ['string_agg', 2], { line });
+      if (separator.isNull !== true && familyOf(separator.type) !== 'string')
+        throw sqlError(8116, [typeName(separator.type), 2, 'string_agg'], { line });
       const order = call.orderWithin.length > 0 ? ` ORDER BY ${orderText(call.orderWithin, scope, environment)}` : '';
       const text = familyOf(arg.type) === 'string' ? arg.sql : convert(arg, nvarchar('max'), { explicit: true });
       const wide = isWide(arg.type);
       const length = familyOf(arg.type) === 'string' ? longer(lengthOf(arg.type), wide ? 4000 : 8000) : 4000;
       return {
         ...value(
-          `string_agg(${text}, ${separator?.sql ?? "''"}${order})`,
+          `string_agg(${text}, ${separator.isNull === true ? "''" : separator.sql}${order})`,
           wide || familyOf(arg.type) !== 'string' ? nvarchar(length) : varchar(length),
         ),
         collation: arg.collation,
@@ -176,6 +174,17 @@ function emit(name: string, call: Call, args: Typed[], over: string, scope: Scop
     case 'VARP': {
       const functions = { STDEV: 'stddev_samp', STDEVP: 'stddev_pop', VAR: 'var_samp', VARP: 'var_pop' } as const;
       return value(`${functions[name]}(${distinct}(${arg.sql})::float8)${over}`, float);
+    }
+    case 'GROUPING':
+    case 'GROUPING_ID': {
+      const keys = scope.grouping?.keys;
+      const wrong = args.findIndex(({ sql }) => keys?.has(sql) !== true);
+      if (wrong >= 0) throw sqlError(8161, [wrong + 1, name], { line });
+      return value(
+        `grouping(${args.map(groupKey).join(', ')})`,
+        name === 'GROUPING' ? { name: 'tinyint' } : int,
+        false,
+      );
     }
     default:
       throw notSupported(`the aggregate ${name}`, line);
@@ -197,14 +206,11 @@ function sumType(name: 'SUM' | 'AVG', arg: Typed): Typed['type'] {
   }
 }
 
-const comparableForGrouping = (arg: Typed): string =>
-  familyOf(arg.type) === 'string' ? `${arg.sql} COLLATE ${arg.collation ?? 'tsql.ci'}` : arg.sql;
-
 function windowText(window: Window, scope: Scope, environment: Environment): string {
   const parts: string[] = [];
   if (window.partitionBy.length > 0) {
     parts.push(
-      `PARTITION BY ${window.partitionBy.map((item) => comparableForGrouping(bindExpression(item, scope, environment))).join(', ')}`,
+      `PARTITION BY ${window.partitionBy.map((item) => groupKey(bindExpression(item, scope, environment))).join(', ')}`,
     );
   }
   for (const { expression } of window.orderBy)
@@ -222,7 +228,8 @@ function orderText(items: readonly OrderItem[], scope: Scope, environment: Envir
   return items
     .map((item) => {
       const typed = bindExpression(item.expression, scope, environment);
-      return `${typed.isNull === true ? 'NULL::int4' : comparableForGrouping(typed)} ${direction(item)}`;
+      const key = typed.type.name === 'uniqueidentifier' ? sortKey(typed) : groupKey(typed);
+      return `${typed.isNull === true ? 'NULL::int4' : key} ${direction(item)}`;
     })
     .join(', ');
 }

@@ -22,6 +22,11 @@ export function conditionBinder(condition: Condition, scope: Scope, environment:
       if (environment.nullsEqual && [condition.left, condition.right].some(isNullLiteral))
         throw notSupported('comparing with NULL under SET ANSI_NULLS OFF', line);
       return compare(condition.operator, bind(condition.left), bind(condition.right), line);
+    case 'distinctFrom': {
+      const [left, right] = [bind(condition.left), bind(condition.right)];
+      const same = `((${left.sql} IS NULL AND ${right.sql} IS NULL) OR ${compare('=', left, right, line)} IS TRUE)`;
+      return negate(same, !condition.negated);
+    }
     case 'isNull':
       return `(${bind(condition.operand).sql} IS ${condition.negated ? 'NOT ' : ''}NULL)`;
     case 'between': {
@@ -86,6 +91,8 @@ export function compare(operator: CompareOperator, left: Typed, right: Typed, li
       familyOf(value.type) === 'string' && 'precision' in common
         ? convert(value, { ...common, precision: 38, scale: Math.max(common.scale, 10) })
         : convert(value, common, { line });
+    if (common.name === 'uniqueidentifier' && operator !== '=' && operator !== '<>')
+      return `tsql.guid_key(${converted})`;
     return common.name === 'datetimeoffset' ? `(${converted}).utc` : converted;
   };
   return `(${side(a)} ${operator} ${side(b)})`;
@@ -99,6 +106,16 @@ const operatorNames: Record<CompareOperator, string> = {
   '>': 'greater than',
   '>=': 'greater than or equal to',
 };
+
+/** What a value is grouped by: strings as `=` compares them, in their collation and without their trailing blanks. */
+export const groupKey = (typed: Typed): string =>
+  familyOf(typed.type) === 'string' && typed.isNull !== true
+    ? `${comparable(typed)} COLLATE ${typed.collation ?? 'tsql.ci'}`
+    : typed.sql;
+
+/** What ORDER BY, MIN and MAX go by: a uniqueidentifier's bytes have an order of their own. */
+export const sortKey = ({ sql, type, isNull }: Typed): string =>
+  type.name === 'uniqueidentifier' && isNull !== true ? `tsql.guid_key(${sql})` : sql;
 
 /** Text whose trailing blanks do not count. */
 export const comparable = (value: Typed): string => value.trimmed ?? `rtrim(${value.sql})`;
@@ -138,6 +155,7 @@ function quantified(
 
 function like(operand: Typed, pattern: Typed, escape: Typed | null, line: number): string {
   if (operand.type.name === 'xml') throw sqlError(8116, ['xml', 1, 'like'], { line });
+  if (escape?.constant !== undefined && escape.constant.length !== 1) throw sqlError(506, [escape.constant], { line });
   if (operand.isNull === true || pattern.isNull === true) return 'NULL::boolean';
   const text =
     familyOf(operand.type) === 'string' ? operand.sql : convert(operand, nvarchar('max'), { explicit: true, line });

@@ -26,6 +26,8 @@ export interface Environment {
   find(path: Path, line: number): ObjectDefinition | null;
   findType(path: Path): ObjectDefinition | null;
   findById(id: number): ObjectDefinition | null;
+  /** Triggers that are running: their own changes do not fire them again. */
+  running: ReadonlySet<number>;
   /** SET ANSI_NULLS OFF: `= NULL` would mean IS NULL. */
   nullsEqual: boolean;
   variables: ReadonlyMap<string, SqlType>;

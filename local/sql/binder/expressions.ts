@@ -4,6 +4,7 @@ import { datePart, takesDatePart } from '../emitter/date-functions';
 import { value } from '../emitter/built-in';
 import { emitBuiltIn, globalVariables, unified } from '../emitter/functions';
 import { hole } from '../emitter/holes';
+import { timeZones } from '../emitter/time-zones';
 import { checkCollation, collationOf, literal, pgType, quote, type Typed } from '../emitter/typed';
 import { type BinaryOperator, type Expression } from '../parser/ast';
 import { bindAggregate, isAggregate } from './aggregates';
@@ -36,9 +37,11 @@ export function expressionBinder(expression: Expression, scope: Scope, environme
   const { grouping } = scope;
   const before = grouping?.violations.length ?? 0;
   const typed = bindNode(expression, scope, environment);
+  const key = grouping?.insideAggregate === 0 ? grouping.keys.get(typed.sql) : undefined;
+  if (grouping === null || key === undefined) return typed;
   // Whatever equals a GROUP BY expression may name any columns.
-  if (grouping?.keys.has(typed.sql) === true) grouping.violations.length = before;
-  return typed;
+  grouping.violations.length = before;
+  return { ...typed, sql: key, trimmed: undefined };
 }
 
 function bindNode(expression: Expression, scope: Scope, environment: Environment): Typed {
@@ -97,6 +100,8 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       const collation = collationOf(expression.collation === 'DATABASE_DEFAULT' ? '' : expression.collation);
       return { ...operand, sql: `(${operand.sql} COLLATE ${collation})`, trimmed: undefined, collation };
     }
+    case 'atTimeZone':
+      return bindTimeZone(bind(expression.operand), bind(expression.zone), line);
     case 'subquery':
       return bindScalarSubquery(expression.query, scope, environment);
     case 'call':
@@ -105,15 +110,30 @@ function bindNode(expression: Expression, scope: Scope, environment: Environment
       const sequence = environment.find(expression.path, line);
       if (sequence?.kind !== 'sequence')
         throw sqlError(sequence === null ? 208 : 11726, [expression.path.join('.')], { line });
-      return value(
-        `nextval('d${environment.databaseId}.q${sequence.id}')::${pgType(sequence.type)}`,
-        sequence.type,
-        false,
-      );
+      const read = scope.sequences.has(sequence.id) ? 'currval' : 'nextval';
+      scope.sequences.add(sequence.id);
+      const sql = `${read}('d${environment.databaseId}.q${sequence.id}')::${pgType(sequence.type)}`;
+      return value(sql, sequence.type, false);
     }
     case 'default':
       throw sqlError(156, ['DEFAULT'], { line });
   }
+}
+
+/** AT TIME ZONE: what has an offset keeps its moment, what has none keeps its clock. */
+function bindTimeZone(operand: Typed, zone: Typed, line: number): Typed {
+  const { type, sql } = operand;
+  if (!['datetime', 'smalldatetime', 'datetime2', 'datetimeoffset'].includes(type.name))
+    throw sqlError(8116, [type.name, 1, 'AT TIME ZONE'], { line });
+  const name = zone.constant === undefined ? undefined : timeZones.get(zone.constant.toLowerCase());
+  if (name === undefined && !/ Time$/i.test(zone.constant ?? ' time'))
+    throw sqlError(9820, [zone.constant ?? ''], { line });
+  if (name === undefined) throw notSupported(`AT TIME ZONE ${zone.constant ?? 'of an expression'}`, line);
+  const utc = type.name === 'datetimeoffset' ? `(${sql}).utc` : `((${sql}) AT TIME ZONE '${name}' AT TIME ZONE 'UTC')`;
+  const local = `(${utc} AT TIME ZONE 'UTC' AT TIME ZONE '${name}')`;
+  const minutes = `(extract(epoch FROM ${local} - ${utc}) / 60)::int4`;
+  const scale = type.name === 'datetime' ? 3 : 'scale' in type && !('precision' in type) ? type.scale : 0;
+  return value(`ROW(${utc}, ${minutes})::tsql.datetimeoffset`, { name: 'datetimeoffset', scale }, operand.nullable);
 }
 
 function bindLiteral(type: Extract<Expression, { kind: 'literal' }>['type'], text: string, line: number): Typed {
@@ -313,8 +333,8 @@ function bindCall(expression: Extract<Expression, { kind: 'call' }>, scope: Scop
   const upper = name.toUpperCase();
   if (path.length > 1) return bindUserFunction(expression, scope, environment);
   if (isAggregate(upper, expression)) return bindAggregate(upper, expression, scope, environment);
-  if (expression.over !== null || expression.orderWithin.length > 0)
-    throw notSupported(`${upper} with OVER or WITHIN GROUP`, line);
+  if (expression.over !== null) throw sqlError(4113, [name], { line });
+  if (expression.orderWithin.length > 0) throw sqlError(10757, [name], { line });
   if (upper === 'NULLIF') {
     const [a, b] = expression.args;
     if (a === undefined || b === undefined) throw sqlError(174, ['nullif', '2'], { line, scope: 'statement' });

@@ -100,7 +100,7 @@ export function throughView(target: Path, line: number, environment: Environment
     const aggregates = items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
     if (distinct || groupBy.length > 0 || aggregates) throw sqlError(4403, [view.name], { line });
   }
-  if (query?.body.kind !== 'select' || query.with.length > 0 || withCheckOption || view.triggers.length > 0)
+  if (query?.body.kind !== 'select' || query.with.length > 0 || withCheckOption)
     throw notSupported(
       'changing data through this view (only a plain SELECT over one table can be changed through)',
       line,

@@ -1,10 +1,12 @@
 import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { value } from '../emitter/built-in';
-import { type Typed } from '../emitter/typed';
+import { jsonText } from '../emitter/json-functions';
+import { quote, type Typed } from '../emitter/typed';
 import {
   type CommonTable,
   type Expression,
+  type JsonClause,
   type OrderItem,
   type Query,
   type QueryBody,
@@ -15,6 +17,7 @@ import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
 import { containsAggregate, direction } from './aggregates';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
+import { groupKey, sortKey } from './conditions';
 import { bindItems } from './select-items';
 import { depthColumn, emptyScope, same, type BoundCommonTable, type Scope } from './scope';
 import { bindFrom } from './sources';
@@ -29,6 +32,7 @@ export function queryBinder(
 ): BoundQuery {
   const { scope, prefix } = bindCommonTables(query.with, parent, environment);
   if (query.joined !== null) return bindJoined(query, query.joined, scope, prefix, environment);
+  if (query.json !== null) return bindJson(query, query.json, scope, prefix, environment);
   const bound = bindBody(query.body, query, scope, environment, options);
   return { ...bound, sql: prefix + bound.sql };
 }
@@ -55,6 +59,70 @@ function bindJoined(
     sql: `${prefix}SELECT string_agg(${escaped}, '') AS o1 FROM (${bound.sql}) AS ${alias}`,
     columns: [{ ...value('', nvarchar('max')), name }],
   };
+}
+
+/** FOR JSON: one string of all rows, or no row where there are none. */
+function bindJson(
+  query: Query,
+  clause: JsonClause,
+  scope: Scope,
+  prefix: string,
+  environment: Environment,
+): BoundQuery {
+  const { line } = query;
+  if (clause.mode === 'auto' && (query.body.kind !== 'select' || query.body.from.length > 1))
+    throw notSupported('FOR JSON AUTO over several tables', line);
+  if (clause.mode === 'auto' && query.body.kind === 'select' && query.body.from[0]?.kind === 'join')
+    throw notSupported('FOR JSON AUTO over several tables', line);
+  const bound = bindBody(query.body, query, scope, environment, { top: true });
+  const alias = environment.aliases.next();
+  const object = jsonObject(
+    bound.columns.map((column, index) => {
+      if (column.name === '') throw sqlError(13605, [], { line });
+      return {
+        path: clause.mode === 'path' ? column.name.split('.') : [column.name],
+        text: jsonText({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, constant: undefined }),
+      };
+    }),
+    clause.nulls,
+    line,
+  );
+  const rows = `string_agg(${object}, ',')`;
+  const array = clause.wrapper ? `'[' || ${rows} || ']'` : rows;
+  const sql = clause.root === null ? array : `${quote(`{${JSON.stringify(clause.root)}:`)} || ${array} || '}'`;
+  return {
+    sql: `${prefix}SELECT ${sql} AS o1 FROM (${bound.sql}) AS ${alias} HAVING count(*) > 0`,
+    columns: [
+      { ...value('', nvarchar('max')), name: 'JSON_F52E2B61-18A1-11d1-B105-00805F49916B', json: clause.wrapper },
+    ],
+  };
+}
+
+/** PostgreSQL text of an object: names with dots nest, NULL leaves a property out unless asked for. */
+function jsonObject(columns: readonly { path: string[]; text: string }[], nulls: boolean, line: number): string {
+  const names = [...new Set(columns.map(({ path }) => path[0] ?? ''))];
+  const parts = names.map((name) => {
+    const own = columns.filter(({ path }) => path[0] === name);
+    const key = `${quote(JSON.stringify(name).replaceAll('/', '\\/'))} || ':' || `;
+    const [first] = own;
+    if (first?.path.length === 1) {
+      if (own.length > 1) throw sqlError(13601, [name], { line });
+      return nulls ? `(${key}coalesce(${first.text}, 'null'))` : `(${key}${first.text})`;
+    }
+    const positions = own.map((column) => columns.indexOf(column));
+    if (
+      own.some(({ path }) => path.length === 1) ||
+      positions.some((at, index) => index > 0 && at !== (positions[index - 1] ?? 0) + 1)
+    )
+      throw sqlError(13601, [first?.path.join('.') ?? name], { line });
+    const inner = jsonObject(
+      own.map(({ path, text }) => ({ path: path.slice(1), text })),
+      nulls,
+      line,
+    );
+    return `(${key}nullif(${inner}, '{}'))`;
+  });
+  return `'{' || concat_ws(',', ${parts.join(', ')}) || '}'`;
 }
 
 /** WITH: ordinary ones are put in where they are named; a recursive one becomes PostgreSQL's. */
@@ -199,7 +267,10 @@ function bindBody(
 const hasOrder = (query: Query): boolean => query.orderBy.length > 0 || query.offset !== null;
 
 function bindValues(rows: Expression[][], line: number, scope: Scope, environment: Environment): BoundQuery {
-  const bound = rows.map((row) => row.map((cell) => bindExpression(cell, scope, environment)));
+  const bound = rows.map((row) => {
+    const own = { ...scope, sequences: new Set<number>() };
+    return row.map((cell) => bindExpression(cell, own, environment));
+  });
   const width = bound[0]?.length ?? 0;
   if (bound.some((row) => row.length !== width)) throw sqlError(10709, [], { line });
   const columns = Array.from({ length: width }, (_, index) =>
@@ -253,18 +324,40 @@ function bindSet(
     const items = bound.columns.map((column, index) => {
       const target = columns[index];
       const type = target?.type ?? column.type;
-      const collate =
-        body.operator !== 'unionAll' && familyOf(type) === 'string' ? ` COLLATE ${target?.collation ?? 'tsql.ci'}` : '';
+      const collate = familyOf(type) === 'string' ? ` COLLATE ${target?.collation ?? 'tsql.ci'}` : '';
       return `${convert({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, constant: undefined }, type, { line: body.line })}${collate} AS o${index + 1}`;
     });
     return `SELECT ${items.join(', ')} FROM (${bound.sql}) AS ${alias}`;
   };
-  const operators = { union: 'UNION', unionAll: 'UNION ALL', except: 'EXCEPT', intersect: 'INTERSECT' } as const;
   const bound = {
-    sql: `(${side(left)} ${operators[body.operator]} ${side(right)})`,
+    sql: combine(body.operator, side(left), side(right), columns, environment),
     columns: columns.map((column) => ({ ...column, isNull: false })),
   };
   return query === null || !hasOrder(query) ? bound : ordered(bound, query, scope, environment);
+}
+
+const operators = { union: 'UNION', unionAll: 'UNION ALL', except: 'EXCEPT', intersect: 'INTERSECT' } as const;
+
+/** Strings are the same whatever blanks they end with, which PostgreSQL's own operators do not know. */
+function combine(
+  operator: keyof typeof operators,
+  left: string,
+  right: string,
+  columns: readonly BoundColumn[],
+  environment: Environment,
+): string {
+  if (operator === 'unionAll' || !columns.some(({ type }) => familyOf(type) === 'string'))
+    return `(${left} ${operators[operator]} ${right})`;
+  const [a, b] = [environment.aliases.next(), environment.aliases.next()];
+  const of = (alias: string): BoundColumn[] =>
+    columns.map((column, index) => ({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, isNull: false }));
+  const list = of(a).map(({ sql }, index) => `${sql} AS o${index + 1}`);
+  if (operator === 'union')
+    return `(SELECT ${distinctOn(of(a))}${list.join(', ')} FROM (${left} UNION ALL ${right}) AS ${a})`;
+  const other = of(b).map(groupKey);
+  const equal = of(a).map((column, index) => `${groupKey(column)} IS NOT DISTINCT FROM ${other[index] ?? ''}`);
+  const exists = `EXISTS (SELECT FROM (${right}) AS ${b} WHERE ${equal.join(' AND ')})`;
+  return `(SELECT ${distinctOn(of(a))}${list.join(', ')} FROM (${left}) AS ${a} WHERE ${operator === 'except' ? 'NOT ' : ''}${exists})`;
 }
 
 /** ORDER BY behind a set operation sees only its columns. */
@@ -304,6 +397,7 @@ function orderItem(
   const output = (index: number): string => {
     const column = columns[index];
     if (column !== undefined) checkComparable(column, expression.line);
+    if (column?.type.name === 'uniqueidentifier' && !distinct) return `${sortKey(column)} ${direction(item)}`;
     if (column === undefined || distinct || column.collation !== null || familyOf(column.type) !== 'string')
       return `${index + 1} ${direction(item)}`;
     return `${column.sql} COLLATE tsql.ci ${direction(item)}`;
@@ -324,7 +418,7 @@ function orderItem(
   const selected = distinct ? columns.findIndex((column) => column.sql === typed.sql) : -1;
   if (selected >= 0) return output(selected);
   const collate = familyOf(typed.type) === 'string' ? ` COLLATE ${typed.collation ?? 'tsql.ci'}` : '';
-  return `${typed.sql}${collate} ${direction(item)}`;
+  return `${sortKey(typed)}${collate} ${direction(item)}`;
 }
 
 const isLiteral = (expression: Expression | null | undefined, test: (value: number) => boolean): boolean =>
@@ -372,12 +466,15 @@ function bindSelect(
     select.having !== null ||
     select.items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
   const keys = select.groupBy.map((expression) => bindKey(expression, scope, environment));
-  if (grouped) scope.grouping = { keys: new Set(keys.map((key) => key.sql)), violations: [], insideAggregate: 0 };
-  const regroup = (sql: string): string => keys.reduce(asGrouped, sql);
-  const bound = options.items?.(scope) ?? bindItems(select.items, scope, environment);
-  const columns = bound.map((column) => ({ ...column, sql: regroup(column.sql) }));
+  if (grouped)
+    scope.grouping = {
+      keys: new Map(keys.map((key) => [key.sql, representative(key, select.groupSets !== null)])),
+      violations: [],
+      insideAggregate: 0,
+    };
+  const columns = options.items?.(scope) ?? bindItems(select.items, scope, environment);
   checkGrouping(scope, 8120);
-  const having = select.having && regroup(bindCondition(select.having, scope, environment));
+  const having = select.having && bindCondition(select.having, scope, environment);
   checkGrouping(scope, 8121);
   const { orderBy } = query ?? { orderBy: [] };
   if (
@@ -392,21 +489,25 @@ function bindSelect(
   const large = select.distinct ? columns.find((column) => isLarge(column.type)) : undefined;
   if (large !== undefined) throw sqlError(421, [large.type.name], { line: select.line });
   if (select.distinct) checkDistinctOrder(orderBy, columns, scope, environment);
-  const order = orderBy.map((item, index) =>
-    regroup(orderItem(item, index + 1, columns, select.distinct, scope, environment)),
-  );
+  const order = orderBy.map((item, index) => orderItem(item, index + 1, columns, select.distinct, scope, environment));
   checkGrouping(scope, 8127);
   scope.grouping = null;
   const items = columns.map(
     (column, index) =>
-      `${column.isNull === true ? 'NULL::int4' : column.sql}${select.distinct ? distinctCollation(column) : ''} AS o${index + 1}`,
+      `${column.isNull === true ? 'NULL::int4' : column.sql}${select.distinct && familyOf(column.type) === 'string' ? ` COLLATE ${column.collation ?? 'tsql.ci'}` : ''} AS o${index + 1}`,
   );
-  const parts = [
-    `SELECT ${select.distinct ? 'DISTINCT ' : ''}${items.join(', ')}`,
+  const rows = [
+    `SELECT ${select.distinct ? distinctOn(columns) : ''}${items.join(', ')}`,
     from.length > 0 ? ` FROM ${from.join(', ')}` : '',
     where === null ? '' : ` WHERE ${where}`,
-    keys.length > 0 ? ` GROUP BY ${keys.map((key) => asGrouped(key.sql, key)).join(', ')}` : '',
+    keys.length > 0 ? ` GROUP BY ${groupText(select, keys)}` : '',
     having === null ? '' : ` HAVING ${having}`,
+  ].join('');
+  const parts = [
+    // DISTINCT ON would decide about the order
+    select.distinct && rows.startsWith('SELECT DISTINCT ON') && order.length > 0
+      ? `SELECT * FROM (${rows}) AS ${environment.aliases.next()}`
+      : rows,
     order.length > 0
       ? ` ORDER BY ${order.join(', ')}`
       : grouped || select.distinct || options.top !== true
@@ -426,7 +527,11 @@ function naturalOrder(scope: Scope): string {
   if (source === undefined || index === undefined) return '';
   const computed = (id: number): boolean => source.table?.columns.find((column) => column.id === id)?.computed !== null;
   if (index.columns.some(({ id }) => computed(id))) return '';
-  return ` ORDER BY ${index.columns.map(({ id, descending }) => `${source.pg}.c${id} ${descending ? 'DESC NULLS LAST' : 'ASC NULLS FIRST'}`).join(', ')}`;
+  const key = (id: number): string => {
+    const type = source.table?.columns.find((column) => column.id === id)?.type ?? int;
+    return sortKey(value(`${source.pg}.c${id}`, type));
+  };
+  return ` ORDER BY ${index.columns.map(({ id, descending }) => `${key(id)} ${descending ? 'DESC NULLS LAST' : 'ASC NULLS FIRST'}`).join(', ')}`;
 }
 
 /** A sequence yields one value for each row that is sent, so it stands in the select list and nowhere else. */
@@ -459,16 +564,27 @@ export function checkComparable({ type }: Typed, line: number): void {
   if (isLarge(type)) throw sqlError(type.name === 'xml' ? 305 : 306, [], { line });
 }
 
-/** Grouping compares like `=` does; a column's own collation says so already. */
-const distinctCollation = (typed: Typed): string =>
-  familyOf(typed.type) === 'string' && typed.collation === null && typed.isNull !== true ? ' COLLATE tsql.ci' : '';
-
-/** A grouped string expression carries its collation wherever it appears, or PostgreSQL would not know it again. */
-function asGrouped(sql: string, key: Typed): string {
-  const collation = distinctCollation(key);
-  const collated = `(${key.sql}${collation})`;
-  return collation === '' ? sql : sql.replaceAll(collated, key.sql).replaceAll(key.sql, collated);
+/** DISTINCT, of strings by what they are grouped by: which of several equal ones is shown is nobody's promise. */
+function distinctOn(columns: readonly BoundColumn[]): string {
+  if (!columns.some((column) => familyOf(column.type) === 'string' && column.isNull !== true)) return 'DISTINCT ';
+  const keys = columns.map((column, index) =>
+    familyOf(column.type) === 'string' && column.isNull !== true ? groupKey(column) : String(index + 1),
+  );
+  return `DISTINCT ON (${keys.join(', ')}) `;
 }
+
+/** The value of a group outside of its aggregates: one of those that `=` does not tell apart. */
+function representative(key: Typed, sets: boolean): string {
+  if (familyOf(key.type) !== 'string') return key.sql;
+  const some = `any_value(${key.sql})${key.collation === null ? ' COLLATE tsql.ci' : ''}`;
+  return sets ? `(CASE WHEN grouping(${groupKey(key)}) = 0 THEN ${some} END)` : `(${some})`;
+}
+
+/** The keys, inside of ROLLUP, CUBE or GROUPING SETS where they stand there. */
+const groupText = ({ groupSets }: Select, keys: readonly Typed[]): string =>
+  (groupSets ?? keys.map((_, index) => index))
+    .map((part) => (typeof part === 'string' ? part : groupKey(keys[part] ?? value('NULL', int))))
+    .join(groupSets === null ? ', ' : ' ');
 
 /** SELECT DISTINCT sorts by what it selects. */
 function checkDistinctOrder(
@@ -518,5 +634,5 @@ export function scalarSubqueryBinder(query: Query, scope: Scope, environment: En
   const bound = bindQuery(query, scope, environment);
   const [column, ...more] = bound.columns;
   if (column === undefined || more.length > 0) throw sqlError(116, [], { line: query.line });
-  return { sql: `(${bound.sql})`, type: column.type, nullable: true, collation: column.collation };
+  return { sql: `(${bound.sql})`, type: column.type, nullable: true, collation: column.collation, json: column.json };
 }

@@ -25,6 +25,8 @@ export interface Scope {
   parent: Scope | null;
   /** WITH names that are visible here. */
   commonTables: ReadonlyMap<string, BoundCommonTable>;
+  /** Sequences that this row has asked already: NEXT VALUE FOR answers a row the same however often it asks. */
+  sequences: Set<number>;
   /** Set while the items of a grouped SELECT are bound. */
   grouping: Grouping | null;
   /** Replaces each column that this scope resolves; for aggregation into variables. */
@@ -39,8 +41,8 @@ export interface BoundCommonTable {
 }
 
 export interface Grouping {
-  /** PostgreSQL texts of the GROUP BY expressions. */
-  keys: ReadonlySet<string>;
+  /** PostgreSQL texts of the GROUP BY expressions, and what stands for them outside of aggregates. */
+  keys: ReadonlyMap<string, string>;
   /** Columns named outside of an aggregate that no key covers so far. */
   violations: { name: string; line: number }[];
   insideAggregate: number;
@@ -50,6 +52,7 @@ export const emptyScope = (parent: Scope | null = null): Scope => ({
   sources: [],
   parent,
   commonTables: parent?.commonTables ?? new Map(),
+  sequences: new Set(),
   grouping: null,
 });
 
@@ -86,6 +89,8 @@ export function resolveColumn(scope: Scope, path: Path, line: number): Typed {
     if (match !== undefined) {
       const { grouping } = current;
       if (grouping !== null && grouping.insideAggregate === 0) {
+        const key = grouping.keys.get(match.column.sql);
+        if (key !== undefined) return { ...match.column, sql: key, trimmed: undefined };
         const owner = match.source.path === null ? match.source.name : match.source.path.join('.');
         grouping.violations.push({ name: `${owner}.${match.column.name}`, line });
       }

@@ -30,12 +30,12 @@ function star(path: readonly string[], line: number, scope: Scope): BoundColumn[
   const columns = sources.flatMap((source) =>
     source.columns.filter((column) => column.name !== '$action' && column.name !== depthColumn),
   );
-  for (const column of columns) scope.grouping?.violations.push({ name: column.name, line });
+  const { grouping } = scope;
+  if (grouping === null) return columns;
+  // a grouped SELECT * is fine for columns that are keys
   return columns.map((column) => {
-    // a grouped SELECT * is fine for columns that are keys
-    const { grouping } = scope;
-    if (grouping?.keys.has(column.sql) === true)
-      grouping.violations = grouping.violations.filter((violation) => violation.name !== column.name);
-    return column;
+    const key = grouping.keys.get(column.sql);
+    if (key === undefined) grouping.violations.push({ name: column.name, line });
+    return { ...column, sql: key ?? column.sql };
   });
 }

@@ -4,13 +4,14 @@ import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } fr
 import { value } from '../emitter/built-in';
 import { convert } from '../emitter/convert';
 import { fillHoles, hole } from '../emitter/holes';
-import { collationOf, pgType, type Collation, type Typed } from '../emitter/typed';
+import { collationOf, pgType, plain, quote, type Collation, type Typed } from '../emitter/typed';
 import { parseExpressionText } from '../parser/parser';
 import { type TableSource } from '../parser/ast';
 import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
+import { pivotQuery, unpivotQuery } from './pivot';
 import { emptyScope, matchesSource, same, type Scope, type Source, type SourceColumn } from './scope';
-import { familyOf, nvarchar, sysname } from './types';
+import { bigint, commonType, familyOf, int, nvarchar, sysname } from './types';
 
 /** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
 export function bindSource(source: TableSource, scope: Scope, environment: Environment): string {
@@ -33,9 +34,49 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
       );
     case 'function':
       return bindFunction(source, scope, environment);
+    case 'openJson':
+      return bindOpenJson(source, scope, environment);
+    case 'pivot':
+      return bindSource(pivotQuery(source, scope, environment), scope, environment);
+    case 'unpivot':
+      return bindSource(unpivotQuery(source, scope, environment), scope, environment);
     case 'join':
       return bindJoin(source, scope, environment);
   }
+}
+
+/** OPENJSON: keys and values, or the columns that WITH names. */
+function bindOpenJson(
+  source: Extract<TableSource, { kind: 'openJson' }>,
+  scope: Scope,
+  environment: Environment,
+): string {
+  const { schema, alias, line } = source;
+  const [document = "''", path = "'$'"] = source.args.map((arg) =>
+    plain(convert(bindExpression(arg, emptyScope(scope), environment), nvarchar('max'), { explicit: true, line })),
+  );
+  const pg = environment.aliases.next();
+  const column = (name: string, type: SourceColumn['type'], index: number): SourceColumn => ({
+    ...value(`${pg}.o${index + 1}`, type),
+    name,
+    collation: familyOf(type) === 'string' ? 'tsql.ci' : null,
+  });
+  if (schema === null) {
+    const columns = [column('key', nvarchar(4000), 0), column('value', nvarchar('max'), 1), column('type', int, 2)];
+    scope.sources.push({ name: alias ?? 'openjson', path: null, pg, columns, table: null });
+    return `(SELECT key AS o1, value AS o2, type AS o3 FROM tsql.open_json(${document}, ${path})) AS ${pg}`;
+  }
+  const types = schema.map(({ type }, index) => resolveType(environment, type, index + 1));
+  const items = schema.map(({ name, path: own, json }, index) => {
+    const type = types[index] ?? int;
+    if (json && !(type.name === 'nvarchar' && type.length === 'max')) throw sqlError(13618, [], { line });
+    const wanted = quote(own ?? `$."${name}"`);
+    const typed = value(`tsql.${json ? 'json_query' : 'json_value'}(${pg}j.j, ${wanted})`, nvarchar('max'));
+    return `${convert(typed, type, { explicit: true, line })} AS o${index + 1}`;
+  });
+  const columns = schema.map(({ name }, index) => column(name, types[index] ?? int, index));
+  scope.sources.push({ name: alias ?? 'openjson', path: null, pg, columns, table: null });
+  return `(SELECT ${items.join(', ')} FROM tsql.json_rows(${document}, ${path}) AS ${pg}j(j)) AS ${pg}`;
 }
 
 /** All of FROM. @throws SqlError 1011, 1012 or 1013 where two items have one name. */
@@ -86,6 +127,7 @@ function bindLateral(source: TableSource, inner: Scope, scope: Scope, environmen
     return `LATERAL ${addDerived(bound, source.alias, source.columns, scope, environment, source.line)}`;
   }
   if (source.kind === 'function') return `LATERAL ${bindFunction(source, scope, environment)}`;
+  if (source.kind === 'openJson') return `LATERAL ${bindOpenJson(source, scope, environment)}`;
   return bindSource(source, scope, environment);
 }
 
@@ -142,6 +184,9 @@ function bindNamed(source: Extract<TableSource, { kind: 'table' }>, scope: Scope
       );
     case undefined:
       throw invalidObject(path.join('.'), line);
+    case 'inlineFunction':
+    case 'tableFunction':
+      throw sqlError(216, [path.join('.')], { line });
     default:
       throw sqlError(208, [path.join('.')], { line });
   }
@@ -186,7 +231,7 @@ export function bindView(view: ModuleDefinition, environment: Environment): Boun
   if (query === null) throw invalidObject(view.name);
   const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
   if (bound.columns.length < view.columns.length) {
-    throw sqlError(4502, [view.schema, view.name]);
+    throw sqlError(4502, [`${view.schema}.${view.name}`]);
   }
   return { ...bound, columns: bound.columns.slice(0, view.columns.length) };
 }
@@ -230,6 +275,9 @@ export function columnsOf(
   });
 }
 
+const hasIndex = (table: TableDefinition, name: string): boolean =>
+  /^\d+$/.test(name) || table.indexes.some((index) => same(index.name, name));
+
 function addTable(
   table: TableDefinition,
   name: string,
@@ -240,6 +288,9 @@ function addTable(
 ): string {
   const pg = environment.aliases.next();
   const source: Source & { rowLock?: string } = { name, path, pg, columns: columnsOf(table, pg, environment), table };
+  const missing = hints.find((hint) => hint.startsWith('=') && !hasIndex(table, hint.slice(1)));
+  if (missing !== undefined)
+    throw sqlError(308, [missing.slice(1), path?.join('.') ?? `${table.schema}.${table.name}`]);
   const rowLock = applyHints(hints, table, environment);
   if (rowLock !== null) source.rowLock = rowLock;
   scope.sources.push(source);
@@ -320,18 +371,30 @@ function bindFunction(
     return `(SELECT objtype AS o1, objname AS o2, name AS o3, value AS o4 FROM tsql.list_properties(${[environment.databaseId, ...texts].join(', ')})) AS ${pg}`;
   }
   if (path.length === 1) {
-    if (lower !== 'string_split') throw notSupported(`the table function ${path.join('.')}`, line);
-    const texts = args.map((arg) => convert(arg, nvarchar('max'), { explicit: true }));
     const pg = environment.aliases.next();
-    const column: SourceColumn = {
-      name: source.columns[0] ?? 'value',
-      sql: `${pg}.o1`,
-      type: nvarchar(4000),
-      nullable: true,
-      collation: 'tsql.ci',
-    };
-    scope.sources.push({ name, path: null, pg, columns: [column], table: null });
-    return `(SELECT unnest(string_to_array(${texts[0] ?? 'NULL'}, ${texts[1] ?? "''"})) AS o1) AS ${pg}`;
+    const column = (position: number, own: string, type: SourceColumn['type']): SourceColumn => ({
+      ...value(`${pg}.o${position}`, type),
+      name: source.columns[position - 1] ?? own,
+      collation: familyOf(type) === 'string' ? 'tsql.ci' : null,
+    });
+    if (lower === 'generate_series' && args.length >= 2) {
+      const type = args.map((arg) => arg.type).reduce((a, b) => commonType(a, b));
+      const [start, stop, step] = args.map((arg) => convert(arg, type, { explicit: true, line }));
+      scope.sources.push({ name, path: null, pg, columns: [column(1, 'value', type)], table: null });
+      return `(SELECT generate_series(${start}, ${stop}, ${step ?? `(CASE WHEN ${start} <= ${stop} THEN 1 ELSE -1 END)`}) AS o1) AS ${pg}`;
+    }
+    if (lower !== 'string_split') throw notSupported(`the table function ${path.join('.')}`, line);
+    if (args.length < 2 || args.length > 3) throw sqlError(189, ['string_split', 2, 3], { line });
+    if (args[1]?.constant !== undefined && args[1].constant.length !== 1)
+      throw sqlError(214, ['separator', 'nchar(1)/nvarchar(1)'], { line });
+    const [text = '', separator = ''] = args.map((arg) => convert(arg, nvarchar('max'), { explicit: true }));
+    const columns = [column(1, 'value', nvarchar(4000))];
+    if (args[2] !== undefined && args[2].constant === undefined) throw sqlError(8748, [], { line });
+    if (args[2]?.constant === '1') columns.push(column(2, 'ordinal', bigint));
+    scope.sources.push({ name, path: null, pg, columns, table: null });
+    // of an empty string there is one part
+    const parts = `(CASE WHEN ${text} = '' THEN ARRAY[''] ELSE string_to_array(${text}, ${separator}) END)`;
+    return `(SELECT s.o1, s.o2 FROM unnest(${parts}) WITH ORDINALITY AS s(o1, o2)) AS ${pg}`;
   }
   const object = environment.find(path, line);
   if (object?.kind === 'tableFunction') return bindTableFunction(source, object, args, scope, environment);

@@ -87,6 +87,37 @@ export function lengthOf(type: SqlType): number | 'max' {
   return 'length' in type ? type.length : 'max';
 }
 
+/** Bytes that a type takes in every row; 0 for what is as long as its value. */
+export function fixedSize(type: SqlType): number {
+  switch (type.name) {
+    case 'nchar':
+      return Number(type.length) * 2;
+    case 'char':
+    case 'binary':
+      return Number(type.length);
+    case 'uniqueidentifier':
+      return 16;
+    case 'datetimeoffset':
+      return 10;
+    case 'decimal':
+    case 'numeric':
+      return type.precision < 10 ? 5 : type.precision < 20 ? 9 : type.precision < 29 ? 13 : 17;
+    case 'int':
+    case 'real':
+    case 'smallmoney':
+    case 'smalldatetime':
+      return 4;
+    case 'bigint':
+    case 'float':
+    case 'money':
+    case 'datetime':
+    case 'datetime2':
+      return 8;
+    default:
+      return familyOf(type) === 'string' || familyOf(type) === 'binary' ? 0 : 1;
+  }
+}
+
 /** Any number as decimal: [precision, scale]. */
 export function digitsOf(type: SqlType): [number, number] {
   switch (type.name) {

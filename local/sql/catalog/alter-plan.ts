@@ -99,6 +99,7 @@ function alterColumn(plan: TablePlan, syntax: ColumnSyntax, line: number): void 
   if (column.computed !== null || column.rowversion) {
     throw sqlError(4928, [column.name, column.computed === null ? 'timestamp' : 'COMPUTED'], { line });
   }
+  if (syntax.type.rowversion) throw sqlError(4927, [column.name, 'timestamp'], { line });
   const type = resolveType(environment, syntax.type);
   const nullable = syntax.nullable ?? (column.identity === null ? true : false);
   const after: ColumnDefinition = {
@@ -119,6 +120,7 @@ function alterColumn(plan: TablePlan, syntax: ColumnSyntax, line: number): void 
   const blocking = dependents(table, column).filter((item) => {
     if (item.default) return !sameName;
     if (identical && nullable === column.nullable) return false;
+    if (column.nullable && !nullable && item.kind !== 'column') return true;
     return item.key ? !(grows && !isPrimary(table, item.name)) : !grows;
   });
   refuseDependents(blocking, column.name, 'ALTER', line);

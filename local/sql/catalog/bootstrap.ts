@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { conversionFunctions } from './conversion-functions';
+import { jsonFunctions } from './json-functions';
 import { lookupFunctions } from './lookup-functions';
 
 /**
@@ -12,6 +13,7 @@ const tables = `
 SET check_function_bodies = off;
 CREATE SCHEMA catalog;
 CREATE SCHEMA tsql;
+CREATE EXTENSION pgcrypto SCHEMA tsql;
 CREATE COLLATION tsql.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE COLLATION tsql.ai (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
 CREATE COLLATION tsql.cs (provider = icu, locale = 'und');
@@ -98,7 +100,7 @@ SELECT catalog.create_database('tempdb', 2);
 `;
 
 /** Runs once, in the template that every logical server is copied from. */
-export const bootstrapSql = `${tables}${conversionFunctions}${lookupFunctions}`;
+export const bootstrapSql = `${tables}${conversionFunctions}${jsonFunctions}${lookupFunctions}`;
 
 /** Names the template: state that an older version of this code left behind is not mistaken for ours. */
 export const bootstrapVersion = createHash('sha256').update(bootstrapSql).digest('hex').slice(0, 12);

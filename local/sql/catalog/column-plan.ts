@@ -1,8 +1,9 @@
+import { containsAggregate } from '../binder/aggregates';
 import { bindExpression, resolveType } from '../binder/environment';
 import { same } from '../binder/scope';
 import { columnType } from '../binder/sources';
 import { firstColumn, isKind, mentions, pathOf, someNode } from '../parser/walk';
-import { familyOf, typeName } from '../binder/types';
+import { familyOf, fixedSize, typeName } from '../binder/types';
 import { checkCollation } from '../emitter/typed';
 import { sqlError } from '../errors';
 import { type ColumnDefinition as ColumnSyntax, type ConstraintClause, type TableBody } from '../parser/ast';
@@ -13,7 +14,13 @@ import { addIndex } from './index-plan';
 
 /** Adds columns, constraints and indexes, in the order in which they can refer to one another. */
 export function addBody(plan: TablePlan, body: TableBody, check = true): void {
-  for (const column of body.columns) addColumn(plan, column, body);
+  // computed columns may name those behind them; the ids keep the order of the script
+  const ids = new Map(body.columns.map((column) => [column, plan.table.nextColumnId++]));
+  for (const computed of [false, true])
+    for (const column of body.columns)
+      if ((column.computed !== null) === computed) addColumn(plan, column, body, ids.get(column) ?? 0);
+  plan.table.columns.sort((a, b) => a.id - b.id);
+  if (isNew(plan)) checkRowSize(plan.table);
   for (const constraint of body.constraints) {
     if (constraint.kind !== 'foreign' && !isColumnDefault(constraint, body)) addConstraint(plan, constraint, check);
   }
@@ -24,7 +31,14 @@ export function addBody(plan: TablePlan, body: TableBody, check = true): void {
 const isColumnDefault = (constraint: ConstraintClause, body: TableBody): boolean =>
   constraint.kind === 'default' && body.columns.some((column) => same(column.name, constraint.column));
 
-function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void {
+/** @throws SqlError 1701 when a row cannot fit on a page, whatever is in its columns of variable length. */
+function checkRowSize({ columns, name }: TableDefinition): void {
+  const overhead = 6 + Math.ceil(columns.length / 8);
+  const size = columns.reduce((sum, { type, computed }) => sum + (computed === null ? fixedSize(type) : 0), overhead);
+  if (size > 8060) throw sqlError(1701, [name, size, overhead]);
+}
+
+function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody, id: number): void {
   const { table, environment } = plan;
   const { line, name } = syntax;
   if (table.columns.some((column) => same(column.name, name))) throw sqlError(2705, [name, qualified(table)], { line });
@@ -32,12 +46,12 @@ function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody): void
     (constraint) =>
       constraint.kind === 'key' && constraint.primary && constraint.columns.some((key) => same(key.name, name)),
   );
-  const id = table.nextColumnId++;
   const own = body.constraints.filter((constraint) => constraint.kind === 'default' && same(constraint.column, name));
   if (own.length > 1) throw sqlError(8148, [name, table.name], { line, followedBy: couldNotCreate });
   if (own.length > 0 && syntax.identity !== null)
     throw sqlError(1754, [table.name, name], { line, followedBy: couldNotCreate });
   if (syntax.computed !== null) {
+    if (!syntax.computed.persisted && (syntax.nullable === false || own.length > 0)) throw sqlError(8183, [], { line });
     checkComputed(plan, syntax.name, syntax.computed, line);
     const typed = bindExpression(syntax.computed.expression, tableScope(table, environment), environment);
     table.columns.push({
@@ -104,6 +118,7 @@ function checkComputed(
 ): void {
   const { table, environment } = plan;
   if (mentions(expression, 'subquery')) throw sqlError(1046, [], { line });
+  if (containsAggregate(expression)) throw sqlError(175, [], { line });
   const scope = tableScope(table, environment);
   const computed = firstColumn(expression, (used) =>
     table.columns.some((column) => column.computed !== null && same(column.name, used)),

@@ -1,4 +1,5 @@
 import { columnNames, firstColumn, mentions } from '../parser/walk';
+import { containsAggregate } from '../binder/aggregates';
 import { bindCondition, bindExpression } from '../binder/environment';
 import { emptyScope, same } from '../binder/scope';
 import { convertForColumn } from '../emitter/convert';
@@ -51,6 +52,8 @@ export function addConstraint(plan: TablePlan, clause: ConstraintClause, check: 
       const column = findColumn(table, clause.column, () =>
         sqlError(1752, [clause.column, table.name], { line: clause.line, followedBy: couldNotCreate }),
       );
+      if (column.computed !== null || column.rowversion)
+        throw sqlError(1752, [column.name, table.name], { line: clause.line, followedBy: couldNotCreate });
       const sql = addDefault(plan, clause, column);
       if (clause.withValues)
         plan.sql.push(`UPDATE ${table.physical} SET c${column.id} = ${sql} WHERE c${column.id} IS NULL`);
@@ -71,6 +74,7 @@ export function addConstraint(plan: TablePlan, clause: ConstraintClause, check: 
 function addCheck(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'check' }>, check: boolean): void {
   const { table, environment } = plan;
   if (mentions(clause.condition, 'subquery', 'exists', 'inQuery')) throw sqlError(1046, [], { line: clause.line });
+  if (containsAggregate(clause.condition)) throw sqlError(175, [], { line: clause.line });
   const sql = bindCondition(clause.condition, tableScope(table, environment), environment);
   refuseFunctions(sql, 'CHECK constraints', clause.line);
   const id = plan.nextId();
@@ -144,6 +148,8 @@ function addForeignKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind
   const own = same(clause.references.at(-1) ?? '', table.name) && same(clause.references.at(-2) ?? 'dbo', table.schema);
   const target = own ? table : environment.find(clause.references, line);
   const name = clause.name ?? systemName('FK', [table.name, clause.columns[0] ?? ''], id);
+  if (target?.kind === 'view')
+    throw sqlError(1768, [name, clause.references.join('.')], { line, followedBy: couldNotCreate });
   if (target?.kind !== 'table')
     throw sqlError(1767, [name, clause.references.join('.')], { line, followedBy: couldNotCreate });
   const columns = clause.columns.map((column) =>

@@ -9,6 +9,7 @@ const tryVersions = [
   ['text_to_numeric', 'v text, source text, target text', 'v, source, target', 'numeric'],
   ['text_to_guid', 'v text', 'v', 'uuid'],
   ['text_to_timestamp', 'v text, style int, target text, source text', 'v, style, target, source', 'timestamp'],
+  ['bytes_of_hex', 'v text, marked boolean, source text', 'v, marked, source', 'bytea'],
   ['text_to_offset', 'v text', 'v', 'tsql.datetimeoffset'],
 ]
   .map(
@@ -148,6 +149,30 @@ BEGIN
   RETURN ROW(tsql.text_to_timestamp(regexp_replace(base, 'Z\\s*$', ''), 0, 'datetimeoffset', 'varchar') - minutes * interval '1 minute', minutes);
 END $$;
 
+CREATE FUNCTION tsql.offset_minutes(v text) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE zone text[] := regexp_match(btrim(v) COLLATE pg_catalog.pg_c_utf8, '^(?:([+-])([0-9]{1,2}):([0-9]{2})|(-?[0-9]{1,3}))$');
+BEGIN
+  IF zone IS NULL OR zone[2]::int * 60 + zone[3]::int > 840 OR abs(zone[4]::int) > 840 THEN
+    PERFORM tsql.fail(9812, 'statement', 'The timezone provided to builtin function is invalid.');
+  END IF;
+  RETURN coalesce(zone[4]::int, (zone[1] || '1')::int * (zone[2]::int * 60 + zone[3]::int));
+END $$;
+CREATE FUNCTION tsql.soundex(v text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE letters text := upper(v); code text := ''; last text := ''; c text; d text;
+BEGIN
+  FOR i IN 1..length(letters) LOOP
+    c := substr(letters, i, 1);
+    EXIT WHEN c !~ '[A-Z]';
+    d := translate(c, 'BFPVCGJKQSXZDTLMNRAEIOUYHW', '11112222222233455600000099');
+    IF i = 1 THEN code := c; last := d;
+    ELSIF d = '9' THEN CONTINUE;
+    ELSE
+      IF d <> '0' AND d <> last THEN code := code || d; END IF;
+      last := d;
+    END IF;
+  END LOOP;
+  RETURN CASE WHEN code = '' THEN '0000' ELSE left(code || '000', 4) END;
+END $$;
 CREATE FUNCTION tsql.offset_local(v tsql.datetimeoffset) RETURNS timestamp LANGUAGE sql IMMUTABLE AS
 $$ SELECT (v).utc + (v).minutes * interval '1 minute' $$;
 CREATE FUNCTION tsql.offset_text(v tsql.datetimeoffset, scale int) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -202,7 +227,7 @@ DECLARE magnitude int; s text; digits int := CASE style WHEN 1 THEN 8 WHEN 2 THE
 BEGIN
   IF v = 0 AND style = 0 THEN RETURN '0'; END IF;
   magnitude := CASE WHEN v = 0 THEN 0 ELSE floor(log(abs(v)::numeric)) END;
-  IF style = 0 AND magnitude >= -5 AND magnitude < 6 THEN
+  IF style = 0 AND magnitude >= -4 AND magnitude < 6 THEN
     s := round(v::numeric, greatest(0, 5 - magnitude))::text;
     IF s ~ '\\.' THEN s := rtrim(rtrim(s, '0'), '.'); END IF;
     RETURN s;
@@ -213,6 +238,14 @@ BEGIN
   RETURN regexp_replace(s, 'e([+-])([0-9]{2})$', 'e\\10\\2');
 END $$;
 
+CREATE FUNCTION tsql.format_number(v numeric, integral int, grouped boolean, at_least int, at_most int) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE rounded numeric := round(v, at_most); s text := abs(rounded)::text; whole text := split_part(s, '.', 1); part text := split_part(s, '.', 2);
+BEGIN
+  WHILE length(part) > at_least AND right(part, 1) = '0' LOOP part := left(part, -1); END LOOP;
+  whole := CASE WHEN whole = '0' AND integral = 0 THEN '' ELSE lpad(whole, greatest(integral, length(whole)), '0') END;
+  IF grouped THEN whole := reverse(regexp_replace(reverse(whole), '([0-9]{3})(?=[0-9])', '\\1,', 'g')); END IF;
+  RETURN CASE WHEN rounded < 0 THEN '-' ELSE '' END || whole || CASE WHEN part <> '' THEN '.' || part ELSE '' END;
+END $$;
 CREATE FUNCTION tsql.money_text(v numeric, style int) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT CASE style WHEN 1 THEN btrim(to_char(v, 'FM999,999,999,999,999,990.00')) WHEN 2 THEN v::numeric(19,4)::text ELSE round(v, 2)::text END $$;
 
@@ -283,6 +316,16 @@ BEGIN
 END $$;
 CREATE FUNCTION tsql.bytes_of_int(v bigint, size int) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT substring(decode(lpad(to_hex(v), 16, CASE WHEN v < 0 THEN 'f' ELSE '0' END), 'hex') FROM 9 - size FOR size) $$;
+-- the last bytes of a binary value as a number of that many bytes
+CREATE FUNCTION tsql.int_of_bytes(v bytea, size int) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT CASE size WHEN 1 THEN tsql.int_of_bytes(v) & 255 ELSE (tsql.int_of_bytes(v) << (64 - 8 * size)) >> (64 - 8 * size) END $$;
+CREATE FUNCTION tsql.bytes_of_hex(v text, marked boolean, source text) RETURNS bytea LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+  IF v !~ (CASE WHEN marked THEN '^0[xX]' ELSE '^' END || '([0-9a-fA-F]{2})*$') THEN
+    PERFORM tsql.fail(8114, 'transaction', format('Error converting data type %s to varbinary.', source));
+  END IF;
+  RETURN decode(substr(v, CASE WHEN marked THEN 3 ELSE 1 END), 'hex');
+END $$;
 CREATE FUNCTION tsql.int_of_bytes(v bytea) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT ('x' || lpad(right(encode(v, 'hex'), 16), 16, '0'))::bit(64)::bigint $$;
 
@@ -347,6 +390,13 @@ CREATE FUNCTION tsql.side(v text, count int, from_left boolean) RETURNS text LAN
 BEGIN
   IF count < 0 THEN PERFORM tsql.fail(536, 'statement', format('Invalid length parameter passed to the %s function.', CASE WHEN from_left THEN 'left' ELSE 'right' END)); END IF;
   RETURN CASE WHEN count = 0 THEN '' WHEN from_left THEN left(v, count) ELSE right(v, count) END;
+END $$;
+CREATE FUNCTION tsql.translate(v text, what text, by text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+  IF length(what) <> length(by) THEN
+    PERFORM tsql.fail(9828, 'statement', 'The second and third arguments of the TRANSLATE built-in function must contain an equal number of characters.');
+  END IF;
+  RETURN translate(v, what, by);
 END $$;
 CREATE FUNCTION tsql.str(v float8, size int, digits int) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT CASE WHEN length(round(v::numeric, digits)::text) > size THEN repeat('*', size) ELSE lpad(round(v::numeric, digits)::text, size) END $$;

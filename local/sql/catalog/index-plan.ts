@@ -50,6 +50,10 @@ function checkFilter(filter: Condition, index: string, table: TableDefinition): 
   const { line } = filter;
   const constant = (expression: Expression): boolean =>
     expression.kind === 'literal' || (expression.kind === 'cast' && constant(expression.operand));
+  const stored = (path: readonly string[]): void => {
+    const column = table.columns.find((candidate) => same(candidate.name, path.at(-1) ?? ''));
+    if (column?.computed != null) throw sqlError(10609, [index, qualified(table), column.name], { line });
+  };
   switch (filter.kind) {
     case 'and':
       checkFilter(filter.left, index, table);
@@ -60,13 +64,14 @@ function checkFilter(filter: Condition, index: string, table: TableDefinition): 
     case 'between':
       throw sqlError(156, [filter.kind.toUpperCase()], { line });
     case 'compare':
-      if (filter.left.kind === 'column' && constant(filter.right)) return;
+      if (filter.left.kind === 'column' && constant(filter.right)) return stored(filter.left.path);
       break;
     case 'in':
-      if (filter.operand.kind === 'column' && filter.list.every(constant) && !filter.negated) return;
+      if (filter.operand.kind === 'column' && filter.list.every(constant) && !filter.negated)
+        return stored(filter.operand.path);
       break;
     case 'isNull':
-      if (filter.operand.kind === 'column') return;
+      if (filter.operand.kind === 'column') return stored(filter.operand.path);
       break;
     default:
       break;

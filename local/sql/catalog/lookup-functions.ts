@@ -154,8 +154,15 @@ CREATE FUNCTION tsql.database_property(v text, property text) RETURNS text LANGU
 SELECT CASE property WHEN 'collation' THEN 'SQL_Latin1_General_CP1_CI_AS' WHEN 'status' THEN 'ONLINE' WHEN 'updateability' THEN 'READ_WRITE' WHEN 'edition' THEN 'Standard'
   WHEN 'serviceobjective' THEN 'S0' WHEN 'recovery' THEN 'FULL' WHEN 'useraccess' THEN 'MULTI_USER' WHEN 'isfulltextenabled' THEN '0' END
 FROM catalog.databases WHERE lower(name) = lower(v) $$;
-CREATE FUNCTION tsql.sequential_guid() RETURNS uuid LANGUAGE sql VOLATILE AS $$ SELECT uuidv7() $$;
-CREATE FUNCTION tsql.md5_bytes(v bytea) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT decode(md5(v), 'hex') $$;
+-- each is greater than the one before, in the order of tsql.guid_key
+CREATE SEQUENCE catalog.guids;
+CREATE FUNCTION tsql.sequential_guid() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+SELECT tsql.guid_of_key('\\x0242ac1100028002'::bytea || int8send(((extract(epoch FROM clock_timestamp()) * 1000)::bigint << 20) | (nextval('catalog.guids') & 1048575))) $$;
+-- the bytes of a uniqueidentifier as SQL Server compares them: the last group first
+CREATE FUNCTION tsql.guid_key(v uuid) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT substring(b FROM 11 FOR 6) || substring(b FROM 9 FOR 2) || substring(b FROM 7 FOR 2) || substring(b FROM 5 FOR 2) || substring(b FROM 1 FOR 4) FROM tsql.bytes_of_guid(v) b $$;
+CREATE FUNCTION tsql.guid_of_key(v bytea) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT tsql.guid_of_bytes(substring(v FROM 13 FOR 4) || substring(v FROM 11 FOR 2) || substring(v FROM 9 FOR 2) || substring(v FROM 7 FOR 2) || substring(v FROM 1 FOR 6)) $$;
 CREATE FUNCTION tsql.bytes_of_guid(v uuid) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$
 SELECT substring(b FROM 4 FOR 1) || substring(b FROM 3 FOR 1) || substring(b FROM 2 FOR 1) || substring(b FROM 1 FOR 1) || substring(b FROM 6 FOR 1) || substring(b FROM 5 FOR 1)
   || substring(b FROM 8 FOR 1) || substring(b FROM 7 FOR 1) || substring(b FROM 9) FROM (SELECT decode(replace(v::text, '-', ''), 'hex') AS b) x $$;

@@ -3,7 +3,7 @@ import { bindExpression, bindQuery, resolveType, type Environment } from '../bin
 import { emptyScope, same } from '../binder/scope';
 import { convert } from '../emitter/convert';
 import { quote } from '../emitter/typed';
-import { notSupported, sqlError } from '../errors';
+import { sqlError } from '../errors';
 import { type ModuleDefinition } from '../parser/ast';
 import { isKind, isQuery, pathOf, someNode } from '../parser/walk';
 import { type ColumnDefinition, type ObjectDefinition } from './definitions';
@@ -21,20 +21,16 @@ export interface ModuleRequest {
   line: number;
 }
 
-const kinds = {
-  view: ['view'],
-  procedure: ['procedure'],
-  function: ['scalarFunction', 'inlineFunction', 'tableFunction'],
-  trigger: ['trigger'],
-} as const;
-
 /** PostgreSQL text that records a view, procedure, function or trigger. */
 export function planModule(request: ModuleRequest, environment: Environment): string {
   const { definition, mode, existing, line, schema } = request;
-  if (definition.trigger?.timing === 'insteadOf') throw notSupported('INSTEAD OF triggers', line);
   const name = definition.path.at(-1) ?? '';
   const full = `${schema.name}.${name}`;
-  const fits = existing !== null && kinds[definition.kind].some((kind) => kind === existing.kind);
+  const fits =
+    existing !== null &&
+    (definition.returns === null
+      ? definition.kind === existing.kind
+      : `${definition.returns.kind}Function` === existing.kind);
   if (existing === null && mode === 'alter') throw sqlError(208, [definition.path.join('.')], { state: 6, line });
   if (existing !== null && mode === 'create') throw sqlError(2714, [name], { state: 3, line });
   if (existing !== null && !fits) {
@@ -46,7 +42,7 @@ export function planModule(request: ModuleRequest, environment: Environment): st
   );
   const type = objectType(definition);
   const info = quote(JSON.stringify(moduleInfo(definition, full, environment, line)));
-  const parent = definition.trigger === null ? 0 : triggerTable(definition.trigger.table, full, environment, line);
+  const parent = definition.trigger === null ? 0 : triggerTable(definition.trigger, full, existing, environment, line);
   if (existing !== null) {
     return `UPDATE catalog.objects SET source = ${source}, type = '${type}', info = ${definition.kind === 'trigger' ? `info || ${info}::jsonb` : info}, version = version + 1, modified = statement_timestamp() AT TIME ZONE 'UTC' WHERE id = ${existing.id}`;
   }
@@ -66,10 +62,33 @@ function objectType(definition: ModuleDefinition): string {
   }
 }
 
-function triggerTable(path: readonly string[], trigger: string, environment: Environment, line: number): number {
-  const table = environment.find(path, line);
-  if (table?.kind === 'table') return table.id;
-  throw sqlError(8197, [path.join('.')], { line, procedure: trigger.split('.')[1] });
+/** The table or view of a trigger; only INSTEAD OF goes with views, and once for each event. */
+function triggerTable(
+  { table: path, timing, events }: NonNullable<ModuleDefinition['trigger']>,
+  trigger: string,
+  existing: ObjectDefinition | null,
+  environment: Environment,
+  line: number,
+): number {
+  const found = environment.find(path, line);
+  const procedure = trigger.split('.')[1];
+  if (found?.kind !== 'table' && (found?.kind !== 'view' || timing === 'after'))
+    throw sqlError(8197, [path.join('.')], { line, procedure });
+  if (timing === 'after') return found.id;
+  const taken = found.triggers
+    .filter((other) => other.timing === 'insteadOf' && other.id !== existing?.id)
+    .flatMap((other) => other.events)
+    .find((event) => events.includes(event));
+  if (taken !== undefined)
+    throw sqlError(2111, [trigger, found.kind, path.join('.'), taken.toUpperCase()], { line, procedure });
+  const cascades = found.kind === 'table' ? found.foreignKeys : [];
+  for (const [event, action] of [
+    ['delete', 'onDelete'],
+    ['update', 'onUpdate'],
+  ] as const)
+    if (events.includes(event) && cascades.some((key) => key[action] === 'CASCADE'))
+      throw sqlError(2113, [event.toUpperCase(), trigger, path.join('.')], { line, procedure });
+  return found.id;
 }
 
 function moduleInfo(definition: ModuleDefinition, full: string, environment: Environment, line: number): object {
@@ -132,7 +151,9 @@ function outputColumns(
   const view = definition.path.at(-1) ?? '';
   const bound = bindQuery(query, null, { ...environment, tables: new Map() });
   if (definition.columns.length > 0 && definition.columns.length !== bound.columns.length)
-    throw sqlError(definition.columns.length > bound.columns.length ? 8159 : 8158, [view], { line });
+    throw definition.columns.length > bound.columns.length
+      ? sqlError(4502, [definition.path.join('.')], { line })
+      : sqlError(8158, [view], { line });
   const seen: string[] = [];
   return bound.columns.map((column, index) => {
     const name = definition.columns[index] ?? column.name;

@@ -33,7 +33,7 @@ export interface SchemaContext {
 export function planSchemaObject(statement: SchemaObjectStatement, context: SchemaContext): string[] {
   switch (statement.kind) {
     case 'createSchema':
-      return createSchema(statement.name, context);
+      return createSchema(statement.name, statement.owner, context);
     case 'alterSchema':
       return transfer(statement, context);
     case 'createSequence':
@@ -69,9 +69,10 @@ const failWhen = (condition: string, number: keyof typeof messages, ...args: str
 const principal = (name: string, { databaseId }: SchemaContext): string =>
   `(SELECT id FROM catalog.principals WHERE database_id = ${databaseId} AND lower(name) = lower(${quote(name)}))`;
 
-function createSchema(name: string, context: SchemaContext): string[] {
+function createSchema(name: string, owner: string | null, context: SchemaContext): string[] {
   const { databaseId } = context;
   return [
+    ...(owner === null ? [] : [failWhen(`${principal(owner, context)} IS NULL`, 15151, 'find', 'user', owner)]),
     failWhen(`tsql.schema_id(${databaseId}, ${quote(name)}) IS NOT NULL`, 2714, name),
     `INSERT INTO catalog.schemas (database_id, id, name) SELECT ${databaseId}, coalesce(max(id) FILTER (WHERE id < 16384), 4) + 1, ${quote(name)} FROM catalog.schemas WHERE database_id = ${databaseId}`,
   ];
@@ -175,6 +176,8 @@ function dropSchemaObject(
     if (what === 'type') return [failWhen(`NOT EXISTS (${exists})`, 218, full)];
     return [failWhen(`NOT EXISTS (${exists})`, 15151, 'drop', what, full)];
   };
+  const fixed = what === 'schema' ? /^(dbo|guest|sys|information_schema|db_\w+)$/i : /^(dbo|guest|sys|public|db_\w+)$/i;
+  if (what !== 'type' && fixed.test(name)) throw sqlError(15150, ['drop', what, name]);
   if (what === 'schema') {
     const schemaId = `tsql.schema_id(${databaseId}, ${quote(name)})`;
     return [

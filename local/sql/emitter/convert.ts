@@ -57,6 +57,7 @@ const toInteger: Converter = ({ sql, type, constant }, to, options) => {
   if (type.name === to.name) return sql;
   if (from === 'string')
     return `${helper('text_to_int', options, sql, quote(typeName(type)), quote(typeName(to)))}::${target}`;
+  if (from === 'binary') return `tsql.int_of_bytes(${sql}, ${binaryWidth(to)})::${target}`;
   const whole =
     from === 'float' || type.name === 'decimal' || type.name === 'numeric' ? `trunc(${sql})` : asNumber(sql, type);
   if (to.name === 'tinyint' || to.name === 'smallint') {
@@ -125,7 +126,9 @@ const toTemporal: Converter = ({ sql, type }, to, options) => {
           quote(typeName(to)),
           quote(typeName(type)),
         )
-      : toTimestamp(sql, type);
+      : type.name === 'datetimeoffset' && style === '1'
+        ? `(${sql}).utc`
+        : toTimestamp(sql, type);
   switch (to.name) {
     case 'date':
       return type.name === 'date' ? sql : `(${timestamp})::date`;
@@ -168,7 +171,7 @@ const toBinary: Converter = ({ sql, type }, to, options) => {
       ? sql
       : from === 'string'
         ? options.style === '1' || options.style === '2'
-          ? `decode(regexp_replace(${plain(sql)}, '^0[xX]', ''), 'hex')`
+          ? helper('bytes_of_hex', options, sql, String(options.style === '1'), quote(typeName(type)))
           : `tsql.bytes_of_text(${sql}, ${isWide(type)})`
         : from === 'guid'
           ? `tsql.bytes_of_guid(${sql})`

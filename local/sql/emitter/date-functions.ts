@@ -1,8 +1,10 @@
 import { sqlError } from '../errors';
 import { bigint, datetime, familyOf, int, nvarchar } from '../binder/types';
 import { type SqlType } from '../session';
-import { argument, defined, value, type BuiltIn, type Call } from './built-in';
+import { notSupported } from '../errors';
+import { argument, defined, text, value, type BuiltIn, type Call } from './built-in';
 import { convert } from './convert';
+import { hole } from './holes';
 import { type Typed } from './typed';
 
 /** The moment of the statement, the same for all of its rows, as SQL Server has it. Azure SQL's clock is UTC. */
@@ -24,6 +26,7 @@ const abbreviations = {
   millisecond: 'MILLISECOND MS',
   microsecond: 'MICROSECOND MCS',
   nanosecond: 'NANOSECOND NS',
+  tzoffset: 'TZOFFSET TZ',
 };
 const parts = new Map(
   Object.entries(abbreviations).flatMap(([part, words]) => words.split(' ').map((word) => [word, part] as const)),
@@ -59,14 +62,17 @@ function createDateFunctions(): Record<string, BuiltIn> {
       throw sqlError(9810, [name, call.name.toLowerCase(), type], { line: call.line });
     return name;
   };
+  /** Days since the first day of the week, which SET DATEFIRST says. */
+  const weekday = (sql: string): string =>
+    `((extract(dow FROM ${sql})::int4 - ${hole('@@datefirst')}::int4 % 7 + 7) % 7)`;
   const field = (name: string, sql: string): string => {
     switch (name) {
       case 'dayofyear':
         return `extract(doy FROM ${sql})::int4`;
       case 'weekday':
-        return `(extract(dow FROM ${sql})::int4 + 1)`;
+        return `(${weekday(sql)} + 1)`;
       case 'week':
-        return `(((extract(doy FROM ${sql})::int4 - 1 + extract(dow FROM date_trunc('year', ${sql}))::int4) / 7) + 1)`;
+        return `(((extract(doy FROM ${sql})::int4 - 1 + ${weekday(`date_trunc('year', ${sql})`)}) / 7) + 1)`;
       case 'isoweek':
         return `extract(week FROM ${sql})::int4`;
       case 'second':
@@ -87,6 +93,25 @@ function createDateFunctions(): Record<string, BuiltIn> {
   const backTo = (arg: Typed | undefined, sql: string): Typed => {
     const type = arg !== undefined && familyOf(arg.type) === 'temporal' ? arg.type : datetime;
     return value(convert(value(sql, { name: 'datetime2', scale: 6 }), type, { explicit: true }), type);
+  };
+
+  const offset: SqlType = { name: 'datetimeoffset', scale: 7 };
+  const offsetLike = (arg: Typed | undefined): SqlType =>
+    arg !== undefined && 'scale' in arg.type && !('precision' in arg.type)
+      ? { name: 'datetimeoffset', scale: arg.type.scale }
+      : offset;
+  const ints = (call: Call, from: number, to: number): string =>
+    Array.from({ length: to - from }, (_, index) => argument(call, from + index, int)).join(', ');
+  /** The precision of a ...FROMPARTS function, its last argument. */
+  const scaleOf = (call: Call, index: number): number => {
+    const constant = call.args[index]?.constant;
+    if (constant === undefined) throw notSupported(`${call.name} with a computed precision`, call.line);
+    return Number(constant);
+  };
+  /** Hour, minute, second, fractions and their precision, as PostgreSQL's make_timestamp takes them. */
+  const clock = (call: Call, from: number): string => {
+    const scale = scaleOf(call, call.args.length - 1);
+    return `${ints(call, from, from + 2)}, ${argument(call, from + 2, int)} + ${argument(call, from + 3, int)} / 1${'0'.repeat(scale)}.0`;
   };
 
   return {
@@ -112,7 +137,54 @@ function createDateFunctions(): Record<string, BuiltIn> {
     DATEDIFF_BIG: defined(3, 3, (call) =>
       value(`tsql.datediff('${diffPart(part(call))}', ${timestamp(call, 1)}, ${timestamp(call, 2)})`, bigint),
     ),
-    DATEPART: defined(2, 2, (call) => value(field(partOf(call, 1), timestamp(call, 1)), int)),
+    DATEPART: defined(2, 2, (call) => {
+      const [, arg] = call.args;
+      if (part(call) !== 'tzoffset') return value(field(partOf(call, 1), timestamp(call, 1)), int);
+      if (arg?.type.name !== 'datetimeoffset' && arg?.type.name !== 'datetime2')
+        throw sqlError(9810, ['tzoffset', 'datepart', arg?.type.name ?? ''], { line: call.line });
+      return value(arg.type.name === 'datetime2' ? '0' : `(${arg.sql}).minutes`, int);
+    }),
+    DATETRUNC: defined(2, 2, (call) => {
+      const [, arg] = call.args;
+      const name = partOf(call, 1);
+      const sql = timestamp(call, 1);
+      if (name === 'week')
+        return backTo(arg, `(date_trunc('day', ${sql}) - extract(dow FROM ${sql})::int4 * interval '1 day')`);
+      const unit =
+        { dayofyear: 'day', isoweek: 'week', millisecond: 'milliseconds', microsecond: 'microseconds' }[name] ?? name;
+      return backTo(arg, `date_trunc('${unit}', ${sql})`);
+    }),
+    SWITCHOFFSET: defined(2, 2, (call) =>
+      value(
+        `ROW((${argument(call, 0, offset)}).utc, tsql.offset_minutes(${text(call, 1)}))::tsql.datetimeoffset`,
+        offsetLike(call.args[0]),
+      ),
+    ),
+    TODATETIMEOFFSET: defined(2, 2, (call) => {
+      const minutes = `tsql.offset_minutes(${text(call, 1)})`;
+      const sql = `ROW(${timestamp(call, 0)} - ${minutes} * interval '1 minute', ${minutes})::tsql.datetimeoffset`;
+      return value(sql, offsetLike(call.args[0]));
+    }),
+    TIMEFROMPARTS: defined(5, 5, (call) =>
+      value(`make_timestamp(1900, 1, 1, ${clock(call, 0)})::time(${Math.min(6, scaleOf(call, 4))})`, {
+        name: 'time',
+        scale: scaleOf(call, 4),
+      }),
+    ),
+    DATETIME2FROMPARTS: defined(8, 8, (call) =>
+      value(`make_timestamp(${ints(call, 0, 3)}, ${clock(call, 3)})::timestamp(${Math.min(6, scaleOf(call, 7))})`, {
+        name: 'datetime2',
+        scale: scaleOf(call, 7),
+      }),
+    ),
+    DATETIMEOFFSETFROMPARTS: defined(10, 10, (call) => {
+      const minutes = `(${argument(call, 7, int)} * 60 + ${argument(call, 8, int)})`;
+      const sql = `ROW(make_timestamp(${ints(call, 0, 3)}, ${clock(call, 3)}) - ${minutes} * interval '1 minute', ${minutes})::tsql.datetimeoffset`;
+      return value(sql, { name: 'datetimeoffset', scale: scaleOf(call, 9) });
+    }),
+    SMALLDATETIMEFROMPARTS: defined(5, 5, (call) =>
+      value(`make_timestamp(${ints(call, 0, 5)}, 0)`, { name: 'smalldatetime' }),
+    ),
     DATENAME: defined(2, 2, (call) => {
       const sql = timestamp(call, 1);
       const name = partOf(call, 1);

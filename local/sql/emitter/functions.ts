@@ -16,6 +16,8 @@ import { type SqlType } from '../session';
 import { convert } from './convert';
 import { argument, defined, text, value, type BuiltIn, type Call } from './built-in';
 import { dateFunctions } from './date-functions';
+import { formatFunction } from './format';
+import { jsonFunctions } from './json-functions';
 import { stringFunctions } from './string-functions';
 import { hole } from './holes';
 import { pgType, plain, type Typed } from './typed';
@@ -161,9 +163,7 @@ const logicFunctions: Record<string, BuiltIn> = {
   ),
   NEWID: defined(0, 0, () => value('gen_random_uuid()', { name: 'uniqueidentifier' }, false)),
   NEWSEQUENTIALID: defined(0, 0, () => value('tsql.sequential_guid()', { name: 'uniqueidentifier' }, false)),
-  FORMAT: defined(2, 3, (call) => {
-    throw notSupported('FORMAT', call.line);
-  }),
+  FORMAT: defined(2, 3, formatFunction),
 };
 
 /** Session state: the interpreter fills the hole. */
@@ -227,10 +227,17 @@ const systemFunctions: Record<string, BuiltIn> = {
   DATABASEPROPERTYEX: onCatalog((call) => `tsql.database_property(${text(call, 0)}, lower(${text(call, 1)}))`, nvarchar(128), 2, 2),
   CONNECTIONPROPERTY: onCatalog((call) => `(CASE lower(${text(call, 0)}) WHEN 'net_transport' THEN 'TCP' WHEN 'auth_scheme' THEN 'SQL' END)`, nvarchar(128), 1, 1),
   SESSIONPROPERTY: defined(1, 1, (call) => value(hole(`session_property:${call.args[0]?.constant?.toUpperCase() ?? ''}`), int)),
-  CURSOR_STATUS: defined(2, 2, (call) => value(hole(`cursor_status:${call.args[1]?.constant ?? ''}`), { name: 'smallint' })),
+  CURSOR_STATUS: defined(2, 2, (call) => value(hole(`cursor_status:${constant(call, 0)}:${constant(call, 1)}`), { name: 'smallint' })),
   FULLTEXTSERVICEPROPERTY: defined(1, 1, () => value('0', int)),
   STATS_DATE: defined(2, 2, () => value('NULL::timestamp', datetime)),
 };
+
+/** An argument that has to be known when the statement is compiled. */
+function constant(call: Call, index: number): string {
+  const known = call.args[index]?.constant;
+  if (known === undefined) throw notSupported(`${call.name} of an expression`, call.line);
+  return known;
+}
 
 const objectId = (call: Call, index: number, type: string): string =>
   `tsql.object_id(${call.databaseId}, ${hole('spid')}, ${text(call, index)}, ${type})`;
@@ -250,6 +257,7 @@ const functions: ReadonlyMap<string, BuiltIn> = new Map(
     ...logicFunctions,
     ...systemFunctions,
     ...dateFunctions,
+    ...jsonFunctions,
   }),
 );
 

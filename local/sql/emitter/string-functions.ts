@@ -122,26 +122,28 @@ export const stringFunctions: Record<string, BuiltIn> = {
   ASCII: defined(1, 1, (call) => value(`nullif(ascii(${text(call, 0)}), 0)`, int)),
   UNICODE: defined(1, 1, (call) => value(`nullif(ascii(${text(call, 0)}), 0)`, int)),
   TRANSLATE: defined(3, 3, (call) =>
-    like(call.args[0], `translate(${text(call, 0)}, ${text(call, 1)}, ${text(call, 2)})`),
+    like(call.args[0], `tsql.translate(${text(call, 0)}, ${text(call, 1)}, ${text(call, 2)})`),
   ),
+  SOUNDEX: defined(1, 1, (call) => value(`tsql.soundex(${plain(text(call, 0))})`, varchar(4))),
+  DIFFERENCE: defined(2, 2, (call) => {
+    const [a, b] = [0, 1].map((index) => `tsql.soundex(${plain(text(call, index))})`);
+    const equal = [1, 2, 3, 4].map((at) => `(substr(${a}, ${at}, 1) = substr(${b}, ${at}, 1))::int`);
+    return value(`(${equal.join(' + ')})`, int);
+  }),
   PARSENAME: defined(2, 2, (call) =>
     value(
       `(tsql.parse_name(${text(call, 0)}))[array_length(tsql.parse_name(${text(call, 0)}), 1) + 1 - ${argument(call, 1, int)}]`,
       sysname,
     ),
   ),
-  STRING_ESCAPE: defined(2, 2, () => {
-    throw notSupported('STRING_ESCAPE');
-  }),
   HASHBYTES: defined(2, 2, (call) => {
     const algorithm = call.args[0]?.constant?.toUpperCase() ?? '';
-    const functions: Record<string, string> = { MD5: 'tsql.md5_bytes', SHA2_256: 'sha256', SHA2_512: 'sha512' };
-    const emit = functions[algorithm];
-    if (emit === undefined) throw notSupported(`HASHBYTES(${algorithm || 'expression'})`, call.line);
+    const digest = { MD5: 'md5', SHA: 'sha1', SHA1: 'sha1', SHA2_256: 'sha256', SHA2_512: 'sha512' }[algorithm];
+    if (digest === undefined) throw notSupported(`HASHBYTES(${algorithm || 'expression'})`, call.line);
     const [, arg] = call.args;
     const bytes =
       arg === undefined ? 'NULL::bytea' : convert(arg, { name: 'varbinary', length: 'max' }, { explicit: true });
-    return value(`${emit}(${bytes})`, { name: 'varbinary', length: 8000 });
+    return value(`tsql.digest(${bytes}, '${digest}')`, { name: 'varbinary', length: 8000 });
   }),
 };
 

@@ -18,6 +18,8 @@ export interface Typed {
   /** The value of an integer or string literal. */
   constant?: string;
   identity?: boolean;
+  /** A string that is JSON already: FOR JSON and JSON_MODIFY take it as it is. */
+  json?: boolean;
 }
 
 /** @throws SqlError 448 for a name that no collation can have. */

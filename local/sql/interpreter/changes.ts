@@ -3,6 +3,7 @@ import { variableType, type Environment } from '../binder/environment';
 import { bindDelete, bindMerge, bindUpdate } from '../binder/dml';
 import { bindInsert } from '../binder/insert';
 import { type BoundChange } from '../binder/change';
+import { insteadOf } from '../binder/instead-of';
 import { familyOf } from '../binder/types';
 import { type TableDefinition } from '../catalog/definitions';
 import { notSupported, sqlError } from '../errors';
@@ -21,9 +22,10 @@ export function compileChange(
   environment: Environment,
   source: BoundQuery | null = null,
 ): CompiledChange {
-  const bound = bind(statement, line, environment, source);
+  const instead = insteadOf(statement, line, environment);
+  const bound = bind(statement, line, instead?.environment ?? environment, source);
   const variableTypes = bound.variables.map(({ name }) => variableType(environment, name, line));
-  return { ...bound, locks: environment.locks, variableTypes };
+  return { ...bound, locks: environment.locks, variableTypes, shadow: instead?.shadow ?? null };
 }
 
 function bind(statement: DmlStatement, line: number, environment: Environment, source: BoundQuery | null): BoundChange {
@@ -50,9 +52,11 @@ export async function runChange(statement: DmlStatement, line: number, runtime: 
     const bound = await runtime.compile((environment) => compileChange(limited, line, environment));
     return applyChange(bound, statement, line, runtime);
   }
-  const compiled = await runtime.compileOnce(runtime.memos.changes, statement, (environment) =>
-    compileChange(statement, line, environment),
-  );
+  const compile = (environment: Environment): CompiledChange => compileChange(statement, line, environment);
+  // what a trigger changes depends on which triggers are running
+  const compiled = await (runtime.state.triggerNesting > 0
+    ? runtime.compile(compile)
+    : runtime.compileOnce(runtime.memos.changes, statement, compile));
   await applyChange(compiled, statement, line, runtime);
 }
 
@@ -64,10 +68,22 @@ export async function applyChange(
 ): Promise<void> {
   const { table } = compiled;
   const prepared = statement.kind === 'insert' ? withIdentity(compiled, statement.columns, line, runtime) : compiled;
+  const { shadow } = compiled;
+  if (shadow !== null) {
+    await runtime.state.transaction.atomically(runtime.state.signal, async () => {
+      await runtime.run(shadow.sql.join(';'));
+      const rows = await changeRows(prepared, runtime, true);
+      await runtime.run(`DROP TABLE ${table.physical}`);
+      await runTriggers([shadow.trigger], compiled, rows, runtime);
+    });
+    return;
+  }
   const triggers = table.triggers.filter(
-    (trigger) => !trigger.disabled && trigger.events.some((event) => compiled.events.includes(event)),
+    (trigger) =>
+      trigger.timing === 'after' &&
+      !trigger.disabled &&
+      trigger.events.some((event) => compiled.events.includes(event)),
   );
-  if (triggers.some((trigger) => trigger.timing === 'insteadOf')) throw notSupported('INSTEAD OF triggers', line);
   const explicit =
     statement.kind === 'insert' && prepared.identity !== null && runtime.state.identityInsert === table.id;
   if (triggers.length > 0) {

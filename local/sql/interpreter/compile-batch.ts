@@ -96,7 +96,11 @@ function refuseInFunction(statement: Statement): void {
 }
 
 /** A scalar function computes and returns, and does nothing else. */
-export function checkFunctionBody(statements: readonly Statement[]): void {
+export function checkFunctionBody(statements: readonly Statement[], scalar: boolean): void {
+  const bare = (statement: Statement): Statement | undefined =>
+    statement.kind === 'return' && statement.value === null ? statement : nestedOf(statement).map(bare).find(Boolean);
+  const [empty] = scalar ? statements.map(bare).filter((found) => found !== undefined) : [];
+  if (empty !== undefined) throw sqlError(1075, [], { line: empty.line });
   const walk = (statement: Statement): void => {
     const returnsRows =
       statement.kind === 'query' &&

@@ -1,6 +1,7 @@
 import { type BoundQuery } from '../binder/bound';
 import { type BoundChange } from '../binder/change';
 import { type TableLock } from '../binder/environment';
+import { type Shadow } from '../binder/instead-of';
 import { type SqlType } from '../session';
 
 export interface CompiledQuery extends BoundQuery {
@@ -9,7 +10,12 @@ export interface CompiledQuery extends BoundQuery {
   variables: { name: string; type: SqlType }[];
 }
 
-export type CompiledChange = BoundChange & { locks: TableLock[]; variableTypes: SqlType[] };
+export type CompiledChange = BoundChange & {
+  locks: TableLock[];
+  variableTypes: SqlType[];
+  /** When an INSTEAD OF trigger takes the change's place. */
+  shadow: Shadow | null;
+};
 
 export interface ChangedRows {
   count: number;

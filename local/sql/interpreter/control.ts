@@ -141,6 +141,8 @@ async function runPlain(statement: Statement, runtime: Runtime): Promise<void> {
         : closeCursor(statement.name, statement.action, runtime);
     case 'fetch':
       return fetchCursor(statement, runtime);
+    case 'statistics':
+      return definitions.runStatistics(statement, line, runtime);
     case 'checkIdent':
       return checkIdentity(statement, line, runtime);
     case 'createTable':

@@ -32,6 +32,15 @@ function cursors(owner: object): Map<string, OpenCursor> {
 /** sp_reset_connection and the end of a session. */
 export const closeAllCursors = (state: object): boolean => cursorsOf.delete(state);
 
+/** CURSOR_STATUS: 1 open, 0 open and empty, -1 closed, -2 a variable without a cursor, -3 no such cursor. */
+export function cursorStatus(scope: string, name: string, { state, frame }: Pick<Runtime, 'state' | 'frame'>): number {
+  const variable = scope === 'variable';
+  const cursor = cursors(scope === 'global' ? state : frame()).get(name.toLowerCase());
+  if (cursor === undefined || (scope !== 'global' && name.startsWith('@') !== variable))
+    return variable && frame().variables.has(name.toLowerCase()) ? -2 : -3;
+  return cursor.rows === null ? -1 : cursor.rows.length > 0 ? 1 : 0;
+}
+
 function find(name: string, runtime: Runtime): OpenCursor {
   const key = name.toLowerCase();
   const cursor = cursors(runtime.frame()).get(key) ?? cursors(runtime.state).get(key);

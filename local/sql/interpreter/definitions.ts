@@ -1,4 +1,5 @@
 import { resolveType, tableTypeBody } from '../binder/environment';
+import { shadowTable } from '../binder/instead-of';
 import { same } from '../binder/scope';
 import { type ObjectDefinition, type TableDefinition } from '../catalog/definitions';
 import { dropIndexSql, planAlterTable, triggerState } from '../catalog/alter-plan';
@@ -227,8 +228,23 @@ export async function alterIndex(statement: Of<'alterIndex'>, line: number, runt
   const { name, path, action } = statement;
   const found = await findTableOr(path, sqlError(1088, [path.join('.')]), line, runtime);
   const index = found.indexes.find((candidate) => name === null || same(candidate.name, name));
-  if (name !== null && index === undefined) throw sqlError(7999, [name, path.at(-1) ?? '']);
+  if (name !== null && index === undefined) throw sqlError(2727, [name]);
   if (action === 'disable') throw notSupported('ALTER INDEX ... DISABLE', line);
+}
+
+/** CREATE, UPDATE and DROP STATISTICS: nothing is kept, so that there is nothing to drop. */
+export async function runStatistics(
+  { action, path, names }: Of<'statistics'>,
+  line: number,
+  runtime: Runtime,
+): Promise<void> {
+  const found = await runtime.find(path, line);
+  const none = [path.join('.')];
+  if (action === 'drop') throw sqlError(3701, ['statistics', [...path, ...names].join('.')], { state: 6 });
+  if (found?.kind !== 'table' && found?.kind !== 'view')
+    throw action === 'create' ? sqlError(1088, none, { state: 12 }) : sqlError(2706, none);
+  for (const name of names)
+    if (!found.columns.some((column) => same(column.name, name))) throw sqlError(1911, [name], { line });
 }
 
 export async function truncate(statement: Of<'truncate'>, line: number, runtime: Runtime): Promise<void> {
@@ -338,10 +354,11 @@ async function compileBody(definition: ModuleDefinition, name: string, runtime: 
   }
   if (definition.trigger !== null) {
     const table = await runtime.find(definition.trigger.table);
-    if (table?.kind === 'table') for (const image of ['inserted', 'deleted']) tables.set(image, table);
+    if (table?.kind === 'table' || table?.kind === 'view')
+      for (const image of ['inserted', 'deleted']) tables.set(image, shadowTable(table));
   }
   try {
-    if (returns !== null && returns.kind !== 'inline') checkFunctionBody(definition.body);
+    if (returns !== null && returns.kind !== 'inline') checkFunctionBody(definition.body, returns.kind === 'scalar');
     await runtime.withFrame(runtime.newFrame({ variables, tables, procedure: name }), () =>
       precompile(definition.body, runtime),
     );

@@ -62,8 +62,10 @@ export function createErrorHandling(runtime: () => Runtime): ErrorHandling {
         if (transaction.count > 0 && (strict || scope === 'transaction')) transaction.doomed = true;
         throw new Raised(error, line, procedure, frame);
       }
+      // a procedure that says nothing else returns how bad its last error was
+      if (frame.procedure !== '' && error.options.raised !== true) frame.returnValue = 10 - severity;
       report(error, line, procedure);
-      if (changesData.has(statement.kind) && scope === 'statement' && terminating.has(error.number)) {
+      if (changesData.has(statement.kind) && scope === 'statement' && !strict && terminating.has(error.number)) {
         state.sink.message({
           number: 3621,
           severity: 0,

@@ -57,6 +57,7 @@ export function createInterpreter(deps: InterpreterDeps): Runtime {
       find: (path, line) => names.find(path, line),
       findType: (path) => names.findType(path),
       findById: (id) => names.findById(id),
+      running: new Set(state.frames.map((active) => active.procedureId)),
       nullsEqual: state.options.flags.get('ANSI_NULLS') === false,
       variables: new Map([...frame.variables].map(([name, variable]) => [name, variable.type])),
       tables: frame.tables,

@@ -62,7 +62,9 @@ export async function setOption(statement: Extract<Statement, { kind: 'setOption
         options.rowCount = await number();
         break;
       case 'DATEFIRST':
-        if ((await number()) !== 7) throw notSupported('SET DATEFIRST other than 7', statement.line);
+        options.dateFirst = await number();
+        if (options.dateFirst < 1 || options.dateFirst > 7)
+          throw sqlError(195, ['DATEFIRST', 'SET option'], { line: statement.line });
         break;
       case 'DATEFORMAT':
         options.dateFormat = statement.value.toLowerCase();
@@ -71,6 +73,7 @@ export async function setOption(statement: Extract<Statement, { kind: 'setOption
       case 'LANGUAGE':
         if (!['us_english', 'english'].includes(statement.value.toLowerCase()))
           throw notSupported(`SET LANGUAGE ${statement.value}`, statement.line);
+        runtime.info('Changed language setting to us_english.', { number: 5703 });
         break;
       default:
         setFlag(option, on, statement.line, runtime);
@@ -143,6 +146,7 @@ export async function checkIdentity(
       `SELECT setval('${sequence}', max(c${column.id})) FROM ${table.physical} HAVING max(c${column.id}) > coalesce(${current ?? 'NULL'}, 0)`,
     );
   }
+  if (statement.silent) return;
   runtime.info(`Checking identity information: current identity value '${current ?? 'NULL'}'.`, { number: 7998 });
   runtime.info('DBCC execution completed. If DBCC printed error messages, contact your system administrator.', {
     number: 2528,

@@ -80,6 +80,10 @@ export async function callProcedure(
       state.error = 0;
       return result;
     }
+    if (found !== null)
+      throw sqlError(2809, ['procedure', path.join('.'), found.kind.replace(/^.*(?=Function)/, '').toLowerCase()], {
+        line,
+      });
     throw sqlError(2812, [path.join('.')], { line });
   }
   const syntax = runtime.syntax(found);

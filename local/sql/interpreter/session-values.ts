@@ -2,6 +2,7 @@ import { globalVariables } from '../emitter/functions';
 import { literal } from '../emitter/typed';
 import { int, nvarchar, sysname } from '../binder/types';
 import { type SqlType } from '../session';
+import { cursorStatus } from './cursors';
 import { type Runtime } from './runtime';
 import { type Text } from './values';
 
@@ -123,6 +124,10 @@ function sessionValue(name: string, { state, frame }: Pick<Runtime, 'state' | 'f
 function computedValue(name: string, { state, frame }: Pick<Runtime, 'state' | 'frame'>): [Text, SqlType] {
   const at = name.indexOf(':');
   const argument = name.slice(at + 1);
+  if (name.startsWith('cursor_status:')) {
+    const [, scope = '', cursor = ''] = name.split(':');
+    return [String(cursorStatus(scope.toLowerCase(), cursor, { state, frame })), { name: 'smallint' }];
+  }
   if (name.startsWith('session_property:')) {
     const fallback = argument === 'NUMERIC_ROUNDABORT' ? false : true;
     const on =

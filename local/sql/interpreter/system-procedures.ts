@@ -48,9 +48,9 @@ const procedures: Record<string, SystemProcedure> = {
   sp_dropextendedproperty: (call) => extendedProperty('drop', call),
   sp_addrolemember: (call) => roleMember(call, true),
   sp_droprolemember: (call) => roleMember(call, false),
-  sp_refreshview: async () => 0,
-  sp_refreshsqlmodule: async () => 0,
-  sp_recompile: async () => 0,
+  sp_refreshview: (call) => refresh(call, '@viewname'),
+  sp_refreshsqlmodule: (call) => refresh(call, '@name'),
+  sp_recompile: (call) => refresh(call, '@objname'),
   sp_updatestats: async () => 0,
   sp_tableoption: async () => 0,
   sp_helptext: helpText,
@@ -75,7 +75,7 @@ async function executeSql(call: ProcedureCall): Promise<number> {
     [declaration, '@params'],
   ] as const) {
     const wide = arg === undefined || arg.value === null || isWide(arg.type);
-    if (!wide) throw sqlError(214, [parameter], { procedure: 'sp_executesql' });
+    if (!wide) throw sqlError(214, [parameter, 'ntext/nchar/nvarchar'], { procedure: 'sp_executesql' });
   }
   const text = statement?.value ?? null;
   if (text === null) return 0;
@@ -161,7 +161,9 @@ async function rename(call: ProcedureCall): Promise<number> {
       // without a kind the name may also be a column's
       const table = path.length > 1 && wanted === '' ? await runtime.find(path.slice(0, -1), call.line) : null;
       if (table?.kind !== 'table' || !table.columns.some((column) => same(column.name, path.at(-1) ?? '')))
-        throw ambiguous(wanted);
+        throw sqlError(15225, [oldName ?? '', runtime.state.database.name, kind ?? '(null)'], {
+          procedure: 'sp_rename',
+        });
       await renameInTable(table, path.at(-1) ?? '', newName, 'COLUMN', oldName ?? '', runtime);
     } else {
       if ((await boundBy(found, null, runtime)) !== null)
@@ -235,6 +237,14 @@ async function helpText(call: ProcedureCall): Promise<number> {
   const lines = found.source.split(/(?<=\n)/);
   for (const line of lines) await runtime.state.sink.row([line]);
   runtime.done(lines.length, true);
+  return 0;
+}
+
+/** What depends on a name is looked up at each use; the name must mean something. */
+async function refresh(call: ProcedureCall, parameter: string): Promise<number> {
+  const [name] = named(call, parameter);
+  const found = await call.runtime.find(parseNameText(name ?? '') ?? [''], call.line);
+  if (found === null) throw sqlError(15165, [name ?? ''], { procedure: 'sp_refreshsqlmodule_internal' });
   return 0;
 }
 

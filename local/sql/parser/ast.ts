@@ -48,6 +48,7 @@ export type Expression = Node &
       }
     | { kind: 'subquery'; query: Query }
     | { kind: 'collate'; operand: Expression; collation: string }
+    | { kind: 'atTimeZone'; operand: Expression; zone: Expression }
     | { kind: 'nextValue'; path: Path }
     | { kind: 'default' }
   );
@@ -58,6 +59,7 @@ export type Condition = Node &
     | { kind: 'and' | 'or'; left: Condition; right: Condition }
     | { kind: 'not'; operand: Condition }
     | { kind: 'isNull'; operand: Expression; negated: boolean }
+    | { kind: 'distinctFrom'; left: Expression; right: Expression; negated: boolean }
     | { kind: 'in'; operand: Expression; list: Expression[]; negated: boolean }
     | { kind: 'inQuery'; operand: Expression; query: Query; negated: boolean }
     | { kind: 'between'; operand: Expression; low: Expression; high: Expression; negated: boolean }
@@ -97,6 +99,15 @@ export interface Query extends Node {
   fetch: Expression | null;
   /** FOR XML PATH(''): the only column of all rows as one string, as xml text or (by TYPE and .value) as it is. */
   joined: 'xml' | 'text' | null;
+  json: JsonClause | null;
+}
+
+/** FOR JSON. */
+export interface JsonClause {
+  mode: 'path' | 'auto';
+  root: string | null;
+  nulls: boolean;
+  wrapper: boolean;
 }
 
 export type QueryBody =
@@ -126,6 +137,8 @@ export interface Select extends Node {
   from: TableSource[];
   where: Condition | null;
   groupBy: Expression[];
+  /** ROLLUP, CUBE and GROUPING SETS: their words, and the keys by their places in `groupBy`. */
+  groupSets: (string | number)[] | null;
   having: Condition | null;
 }
 
@@ -150,8 +163,26 @@ export type TableSource = Node &
     | { kind: 'variable'; name: string; alias: string | null }
     | { kind: 'derived'; query: Query; alias: string; columns: string[] }
     | { kind: 'function'; path: Path; args: Expression[]; alias: string | null; columns: string[] }
+    | { kind: 'openJson'; args: Expression[]; schema: JsonColumn[] | null; alias: string | null }
+    | {
+        kind: 'pivot';
+        source: TableSource;
+        call: Extract<Expression, { kind: 'call' }>;
+        column: string;
+        values: string[];
+        alias: string;
+      }
+    | { kind: 'unpivot'; source: TableSource; value: string; column: string; names: string[]; alias: string }
     | { kind: 'join'; join: JoinKind; left: TableSource; right: TableSource; on: Condition | null }
   );
+
+/** A column of OPENJSON ... WITH; without a path it is the property of the same name. */
+export interface JsonColumn {
+  name: string;
+  type: TypeName;
+  path: string | null;
+  json: boolean;
+}
 
 export interface OutputClause {
   items: SelectItem[];
@@ -409,7 +440,9 @@ export type StatementBody =
       path: Path;
       principals: string[];
     }
-  | { kind: 'checkIdent'; table: Expression; reseed: Expression | null; noReseed: boolean }
+  | { kind: 'checkIdent'; table: Expression; reseed: Expression | null; noReseed: boolean; silent: boolean }
+  /** Statistics have no effect here; their table and columns must exist all the same. */
+  | { kind: 'statistics'; action: 'create' | 'update' | 'drop'; path: Path; names: string[] }
   | { kind: 'nothing'; what: string };
 
 export interface SequenceOptions {

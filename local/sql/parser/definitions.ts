@@ -35,11 +35,11 @@ export function parseCreate(cursor: Cursor): StatementBody {
   if (cursor.accept('STATISTICS')) {
     cursor.name();
     cursor.expect('ON');
-    cursor.path();
-    cursor.parenthesized(() => cursor.name());
+    const path = cursor.path();
+    const names = cursor.parenthesized(() => cursor.name());
     if (cursor.is('WHERE')) cursor.unsupported('filtered statistics');
     skipToStatementEnd(cursor);
-    return { kind: 'nothing', what: 'CREATE STATISTICS' };
+    return { kind: 'statistics', action: 'create', path, names };
   }
   return unknownKind(cursor, 'CREATE');
 }
@@ -254,8 +254,9 @@ export function parseDrop(cursor: Cursor): StatementBody {
     return { kind: 'dropIndex', indexes, ifExists };
   }
   if (cursor.accept('STATISTICS')) {
-    cursor.list(() => cursor.path());
-    return { kind: 'nothing', what: 'DROP STATISTICS' };
+    const [first, ...more] = cursor.list(() => cursor.path());
+    if (first === undefined || more.length > 0) cursor.unsupported('DROP STATISTICS of several');
+    return { kind: 'statistics', action: 'drop', path: first.slice(0, -1), names: first.slice(-1) };
   }
   for (const [word, what] of dropKinds) {
     if (!cursor.accept(word)) continue;

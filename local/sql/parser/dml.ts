@@ -11,7 +11,15 @@ import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseExecute } from './execute';
 import { parseCondition, parseExpression } from './expressions';
-import { assignOperators, parseFrom, parseHints, parseOption, parseOutput, parseQuery, parseTop } from './query';
+import {
+  assignOperators,
+  parseFrom,
+  parseHints,
+  parseOption,
+  parseOptionedQuery,
+  parseOutput,
+  parseTop,
+} from './query';
 
 /** INSERT, UPDATE, DELETE or MERGE behind an optional WITH; null when something else follows. */
 export function parseDml(cursor: Cursor, commonTables: CommonTable[]): DmlStatement | null {
@@ -51,7 +59,7 @@ function parseInsert(cursor: Cursor, commonTables: CommonTable[]): DmlStatement 
     const { line } = cursor.next();
     return { ...insert, source: { ...parseExecute(cursor), line } };
   }
-  return { ...insert, source: parseQuery(cursor) };
+  return { ...insert, source: parseOptionedQuery(cursor, commonTables) };
 }
 
 export function parseAssignments(cursor: Cursor): Assignment[] {

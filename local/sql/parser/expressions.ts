@@ -34,7 +34,8 @@ function parsePostfix(cursor: Cursor): Expression {
   for (;;) {
     const { line } = cursor.peek();
     if (cursor.accept('COLLATE')) operand = { kind: 'collate', operand, collation: cursor.name(), line };
-    else if (cursor.is('AT', 'TIME', 'ZONE')) cursor.unsupported('AT TIME ZONE');
+    else if (cursor.accept('AT', 'TIME', 'ZONE'))
+      operand = { kind: 'atTimeZone', operand, zone: parseUnary(cursor), line };
     else return operand;
   }
 }
@@ -225,8 +226,9 @@ function parseSpecialCall(cursor: Cursor, line: number): Expression | null {
 function parseCall(cursor: Cursor, path: readonly string[], line: number): Expression {
   cursor.expect('(');
   const distinct = cursor.accept('DISTINCT') || (cursor.accept('ALL') && false);
-  const star = !distinct && cursor.accept('*');
-  const args = star || cursor.is(')') ? [] : cursor.list(() => parseExpression(cursor));
+  const star = !distinct && /^COUNT(_BIG)?$/i.test(path.at(-1) ?? '') && cursor.accept('*');
+  const args = star || (!distinct && cursor.is(')')) ? [] : cursor.list(() => parseExpression(cursor));
+  if (distinct && args.length > 1) cursor.fail(cursor.peek(-1));
   cursor.expect(')');
   if (cursor.is('.') && cursor.peek(1).kind === 'word') cursor.unsupported('methods of xml and spatial types');
   const orderWithin: OrderItem[] = [];
@@ -243,19 +245,34 @@ function parseWindow(cursor: Cursor): Window {
   cursor.expect('(');
   const partitionBy = cursor.accept('PARTITION', 'BY') ? cursor.list(() => parseExpression(cursor)) : [];
   const orderBy = cursor.accept('ORDER', 'BY') ? parseOrderItems(cursor) : [];
-  const words: string[] = [];
-  while (!cursor.is(')')) {
-    const token = cursor.next();
-    if (
-      token.kind !== 'int' &&
-      !/^(ROWS|RANGE|BETWEEN|AND|UNBOUNDED|PRECEDING|FOLLOWING|CURRENT|ROW)$/.test(token.upper)
-    ) {
-      cursor.fail(token);
-    }
-    words.push(token.upper);
-  }
+  const frame = cursor.is('ROWS') || cursor.is('RANGE') ? parseFrame(cursor) : '';
+  if (frame !== '' && orderBy.length === 0) throw sqlError(10756, [], { line: cursor.peek(-1).line });
   cursor.expect(')');
-  return { partitionBy, orderBy, frame: words.join(' ') };
+  return { partitionBy, orderBy, frame };
+}
+
+/** ROWS or RANGE. @throws SqlError 4193 or 4194 for a frame that SQL Server does not have. */
+function parseFrame(cursor: Cursor): string {
+  const { upper: unit, line } = cursor.next();
+  const bound = (): string => {
+    if (cursor.accept('CURRENT', 'ROW')) return 'CURRENT ROW';
+    const count = cursor.accept('UNBOUNDED') ? 'UNBOUNDED' : String(cursor.integer());
+    if (unit === 'RANGE' && count !== 'UNBOUNDED') throw sqlError(4194, [], { line });
+    const side = cursor.acceptOne(['PRECEDING', 'FOLLOWING'] as const);
+    return side === null ? cursor.fail() : `${count} ${side}`;
+  };
+  if (!cursor.accept('BETWEEN')) {
+    const only = bound();
+    if (only.endsWith('FOLLOWING')) cursor.fail(cursor.peek(-1));
+    return `${unit} ${only}`;
+  }
+  const start = bound();
+  cursor.expect('AND');
+  const end = bound();
+  const place = (text: string): number => (text.endsWith('PRECEDING') ? 0 : text === 'CURRENT ROW' ? 1 : 2);
+  if (place(start) > place(end) || start === 'UNBOUNDED FOLLOWING' || end === 'UNBOUNDED PRECEDING')
+    throw sqlError(4193, [start.replace(/\d+/, '...'), end.replace(/\d+/, '...')], { line });
+  return `${unit} BETWEEN ${start} AND ${end}`;
 }
 
 export function parseOrderItems(cursor: Cursor): OrderItem[] {
@@ -310,6 +327,12 @@ function parsePredicate(cursor: Cursor): Condition {
       return inner;
     });
     if (condition !== undefined) return condition;
+    // `(a, b) IN (...)`: SQL Server reads `(a` as a condition that is none
+    cursor.attempt(() => {
+      cursor.expect('(');
+      parseExpression(cursor);
+      throw sqlError(4145, [','], { line, scope: cursor.is(',') ? 'batch' : 'scope' });
+    });
   }
   return parseComparison(cursor, parseExpression(cursor), line);
 }
@@ -330,7 +353,8 @@ const sameAs: Record<(typeof comparisons)[number], CompareOperator> = {
 function parseComparison(cursor: Cursor, operand: Expression, line: number): Condition {
   if (cursor.accept('IS')) {
     const negated = cursor.accept('NOT');
-    if (cursor.is('DISTINCT')) cursor.unsupported('IS [NOT] DISTINCT FROM');
+    if (cursor.accept('DISTINCT', 'FROM'))
+      return { kind: 'distinctFrom', left: operand, right: parseExpression(cursor), negated, line };
     cursor.expect('NULL');
     return { kind: 'isNull', operand, negated, line };
   }

@@ -59,6 +59,8 @@ function parseModuleOptions(cursor: Cursor): { schemaBinding: boolean } {
 
 function parseView(cursor: Cursor): ModuleDefinition {
   const path = cursor.path();
+  const name = path.at(-1) ?? '';
+  if (name.startsWith('#')) throw sqlError(4103, [name], { line: cursor.peek(-1).line });
   const columns = cursor.is('(') ? cursor.parenthesized(() => cursor.name()) : [];
   const options = parseModuleOptions(cursor);
   cursor.expect('AS');
@@ -86,13 +88,28 @@ function parseParameter(cursor: Cursor): Parameter {
   };
   cursor.accept('NOT', 'NULL');
   cursor.accept('NULL');
-  if (cursor.accept('=')) parameter.default = parseExpression(cursor);
+  if (cursor.accept('=')) parameter.default = parseDefault(cursor);
   for (;;) {
     if (cursor.accept('OUTPUT') || cursor.accept('OUT')) parameter.output = true;
     else if (cursor.accept('READONLY')) parameter.readonly = true;
+    else if (cursor.is('+') || cursor.is('-') || cursor.is('*') || cursor.is('/')) cursor.fail();
     else return parameter;
   }
 }
+
+/** A parameter's default: a constant, NULL, or a word that stands for itself. */
+function parseDefault(cursor: Cursor): Parameter['default'] {
+  const { kind, text, line } = cursor.peek();
+  if (kind === 'word' && cursor.isName()) {
+    cursor.next();
+    return { kind: 'literal', type: 'nstring', text, line };
+  }
+  const value = parseExpression(cursor, constantLevel);
+  return value.kind === 'literal' ? value : cursor.fail(cursor.peek(-1));
+}
+
+/** Deep enough for a sign and nothing else that computes. */
+const constantLevel = 2;
 
 /** The parameter list of `sp_executesql` and `sp_prepare`. */
 export function parseParameters(cursor: Cursor): Parameter[] {
@@ -116,6 +133,8 @@ function parseFunction(cursor: Cursor): ModuleDefinition {
   const path = cursor.path();
   cursor.expect('(');
   const parameters = parseParameters(cursor);
+  const output = parameters.find((parameter) => parameter.output);
+  if (output !== undefined) throw sqlError(181, [], { line: output.line });
   cursor.expect(')', 'RETURNS');
   if (cursor.accept('TABLE')) {
     const options = parseModuleOptions(cursor);

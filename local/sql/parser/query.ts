@@ -1,7 +1,10 @@
 import {
   type AssignOperator,
   type CommonTable,
+  type Expression,
   type JoinKind,
+  type JsonClause,
+  type JsonColumn,
   type OutputClause,
   type Path,
   type Query,
@@ -11,8 +14,10 @@ import {
   type TableSource,
   type Top,
 } from './ast';
+import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseCondition, parseExpression, parseOrderItems, parseSubquery } from './expressions';
+import { parseType } from './types';
 
 export const assignOperators = [
   '=',
@@ -47,7 +52,16 @@ export function parseWith(cursor: Cursor): CommonTable[] {
 export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[]): Query {
   const { line } = cursor.peek();
   const body = parseSetOperation(cursor);
-  const query: Query = { with: commonTables, body, orderBy: [], offset: null, fetch: null, joined: null, line };
+  const query: Query = {
+    with: commonTables,
+    body,
+    orderBy: [],
+    offset: null,
+    fetch: null,
+    joined: null,
+    json: null,
+    line,
+  };
   if (cursor.accept('ORDER', 'BY')) query.orderBy = parseOrderItems(cursor);
   if (query.orderBy.length > 0 && cursor.accept('OFFSET')) {
     query.offset = parseExpression(cursor);
@@ -67,29 +81,60 @@ export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[])
       cursor.unsupported("FOR XML PATH(''), TYPE without .value(...)");
     if (cursor.is(',')) cursor.unsupported('FOR XML with options');
   }
-  if (cursor.is('FOR') && ['XML', 'JSON', 'BROWSE'].includes(cursor.peek(1).upper)) {
+  if (cursor.accept('FOR', 'JSON')) query.json = parseJsonClause(cursor);
+  if (cursor.is('FOR') && ['XML', 'BROWSE'].includes(cursor.peek(1).upper)) {
     cursor.unsupported(`FOR ${cursor.peek(1).upper}`);
   }
-  parseOption(cursor, commonTables);
+  return query;
+}
+
+function parseJsonClause(cursor: Cursor): JsonClause {
+  const mode = cursor.acceptOne(['PATH', 'AUTO'] as const);
+  if (mode === null) return cursor.fail();
+  const clause: JsonClause = { mode: mode === 'PATH' ? 'path' : 'auto', root: null, nulls: false, wrapper: true };
+  while (cursor.accept(',')) {
+    if (cursor.accept('INCLUDE_NULL_VALUES')) clause.nulls = true;
+    else if (cursor.accept('WITHOUT_ARRAY_WRAPPER')) clause.wrapper = false;
+    else {
+      cursor.expect('ROOT');
+      clause.root = cursor.is('(') ? (cursor.parenthesized(() => cursor.next().text)[0] ?? '') : 'root';
+    }
+  }
+  if (clause.root !== null && !clause.wrapper) throw sqlError(13620, [], { line: cursor.peek(-1).line });
+  return clause;
+}
+
+/** A query that is a statement, or all that a statement reads: only there may OPTION stand. */
+export function parseOptionedQuery(cursor: Cursor, outer: readonly CommonTable[] = []): Query {
+  const query = parseQuery(cursor);
+  parseOption(cursor, [...outer, ...query.with]);
   return query;
 }
 
 /** OPTION (...): advice to SQL Server's optimizer; only MAXRECURSION would change a result. */
 export function parseOption(cursor: Cursor, commonTables: readonly CommonTable[]): void {
   if (!cursor.accept('OPTION')) return;
-  cursor.expect('(');
-  let depth = 1;
-  while (depth > 0) {
+  cursor.parenthesized(() => {
     const token = cursor.next();
-    if (token.kind === 'end') cursor.fail(token);
+    if (!optionWords.has(token.upper)) cursor.fail(token);
     if (token.upper === 'LABEL') cursor.unsupported('OPTION (LABEL)');
     if (token.upper === 'MAXRECURSION') {
       const maximum = cursor.integer();
+      if (maximum > 32767) throw sqlError(310, [maximum, 32767], { line: token.line });
       for (const table of commonTables) table.maximumRecursion = maximum;
     }
-    if (token.kind === 'operator') depth += token.upper === '(' ? 1 : token.upper === ')' ? -1 : 0;
-  }
+    while (!cursor.is(',') && !cursor.is(')') && cursor.peek().kind !== 'end')
+      if (cursor.is('(')) cursor.skipParentheses();
+      else cursor.next();
+  });
 }
+
+const optionWords = new Set(
+  `RECOMPILE MAXRECURSION MAXDOP FORCE LOOP MERGE HASH ORDER CONCAT FAST OPTIMIZE KEEP KEEPFIXED ROBUST EXPAND PARAMETERIZATION
+  QUERYTRACEON USE LABEL TABLE IGNORE_NONCLUSTERED_COLUMNSTORE_INDEX MIN_GRANT_PERCENT MAX_GRANT_PERCENT NO_PERFORMANCE_SPOOL DISABLE`.split(
+    /\s+/,
+  ),
+);
 
 function parseSetOperation(cursor: Cursor): QueryBody {
   let left = parseIntersection(cursor);
@@ -155,20 +200,44 @@ function parseSelect(cursor: Cursor): Select {
     from: [],
     where: null,
     groupBy: [],
+    groupSets: null,
     having: null,
     line,
   };
   if (cursor.accept('FROM')) select.from = parseFrom(cursor);
   if (cursor.accept('WHERE')) select.where = parseCondition(cursor);
   if (cursor.accept('GROUP', 'BY')) {
-    if (cursor.is('GROUPING', 'SETS') || cursor.is('ROLLUP') || cursor.is('CUBE'))
-      cursor.unsupported('GROUP BY ROLLUP, CUBE, GROUPING SETS');
-    select.groupBy = cursor.list(() => parseExpression(cursor));
-    if (cursor.is('WITH', 'ROLLUP') || cursor.is('WITH', 'CUBE'))
-      cursor.unsupported('GROUP BY ... WITH ROLLUP or CUBE');
+    const parts: (string | number)[] = [];
+    parseGroupItems(cursor, select.groupBy, parts);
+    if (parts.some((part) => typeof part === 'string' && part.length > 1)) select.groupSets = parts;
+    if (cursor.accept('WITH', 'ROLLUP')) select.groupSets = ['ROLLUP', '(', ...parts, ')'];
+    else if (cursor.accept('WITH', 'CUBE')) select.groupSets = ['CUBE', '(', ...parts, ')'];
   }
   if (cursor.accept('HAVING')) select.having = parseCondition(cursor);
   return select;
+}
+
+/** The items of GROUP BY, of ROLLUP and their like: expressions go to `keys`, everything else and their places to `parts`. */
+function parseGroupItems(cursor: Cursor, keys: Expression[], parts: (string | number)[]): void {
+  do {
+    if (parts.length > 0 && parts.at(-1) !== '(') parts.push(',');
+    const word = cursor.is('GROUPING', 'SETS', '(')
+      ? 'GROUPING SETS'
+      : ['ROLLUP', 'CUBE'].find((candidate) => cursor.is(candidate, '('));
+    const inSets = parts.some((part) => part === 'GROUPING SETS' || part === 'ROLLUP' || part === 'CUBE');
+    if (word !== undefined || (inSets && cursor.is('('))) {
+      if (word !== undefined) parts.push(word);
+      for (const _ of (word ?? '').split(' ')) if (word !== undefined) cursor.next();
+      cursor.expect('(');
+      parts.push('(');
+      if (!cursor.is(')')) parseGroupItems(cursor, keys, parts);
+      cursor.expect(')');
+      parts.push(')');
+      continue;
+    }
+    parts.push(keys.length);
+    keys.push(parseExpression(cursor));
+  } while (cursor.accept(','));
 }
 
 export function parseSelectItem(cursor: Cursor): SelectItem {
@@ -239,8 +308,9 @@ function parseJoins(cursor: Cursor): TableSource {
     const { line } = cursor.peek();
     const join = parseJoinKind(cursor);
     if (join === null) {
-      if (cursor.is('PIVOT') || cursor.is('UNPIVOT')) cursor.unsupported(cursor.peek().upper);
-      return left;
+      if (!cursor.is('PIVOT') && !cursor.is('UNPIVOT')) return left;
+      left = parsePivot(cursor, left);
+      continue;
     }
     const right =
       join === 'crossApply' || join === 'outerApply' || join === 'cross'
@@ -253,6 +323,24 @@ function parseJoins(cursor: Cursor): TableSource {
     }
     left = { kind: 'join', join, left, right, on, line };
   }
+}
+
+/** `PIVOT (SUM(a) FOR b IN ([x], [y])) AS p` and `UNPIVOT (a FOR b IN (c, d)) AS u`. */
+function parsePivot(cursor: Cursor, source: TableSource): TableSource {
+  const { upper: word, line } = cursor.next();
+  cursor.expect('(');
+  const call = word === 'PIVOT' ? parseExpression(cursor) : null;
+  if (call !== null && call.kind !== 'call') cursor.fail(cursor.peek(-1));
+  const value = call === null ? cursor.name() : '';
+  cursor.expect('FOR');
+  const column = cursor.path().at(-1) ?? '';
+  cursor.expect('IN');
+  const names = cursor.parenthesized(() => cursor.path().at(-1) ?? '');
+  cursor.expect(')');
+  cursor.accept('AS');
+  const alias = cursor.name();
+  if (call === null) return { kind: 'unpivot', source, value, column, names, alias, line };
+  return { kind: 'pivot', source, call, column, values: names, alias, line };
 }
 
 /** `a JOIN b JOIN c ON ... ON ...`: the inner ON belongs to the nearest JOIN. */
@@ -308,15 +396,13 @@ function parseTableSource(cursor: Cursor): TableSource {
     cursor.next();
     return { kind: 'variable', name: token.text, alias: parseAlias(cursor, false), line };
   }
-  for (const word of [
-    'OPENJSON',
-    'OPENXML',
-    'OPENROWSET',
-    'OPENQUERY',
-    'OPENDATASOURCE',
-    'CONTAINSTABLE',
-    'FREETEXTTABLE',
-  ]) {
+  if (cursor.accept('OPENJSON')) {
+    const args = cursor.parenthesized(() => parseExpression(cursor));
+    if (args.length > 2) cursor.fail(cursor.peek(-1));
+    const schema = cursor.accept('WITH') ? cursor.parenthesized(() => parseJsonColumn(cursor)) : null;
+    return { kind: 'openJson', args, schema, alias: parseAlias(cursor, false), line };
+  }
+  for (const word of ['OPENXML', 'OPENROWSET', 'OPENQUERY', 'OPENDATASOURCE', 'CONTAINSTABLE', 'FREETEXTTABLE']) {
     if (cursor.is(word, '(')) cursor.unsupported(word);
   }
   cursor.accept('::'); // system functions, in the form of SQL Server 2000
@@ -337,6 +423,13 @@ function parseTableSource(cursor: Cursor): TableSource {
   return { kind: 'table', path, alias, hints, line };
 }
 
+function parseJsonColumn(cursor: Cursor): JsonColumn {
+  const name = cursor.name();
+  const type = parseType(cursor);
+  const path = ['string', 'nstring'].includes(cursor.peek().kind) ? cursor.next().text : null;
+  return { name, type, path, json: cursor.accept('AS', 'JSON') };
+}
+
 const hintWords = new Set(
   `NOLOCK READUNCOMMITTED READCOMMITTED READCOMMITTEDLOCK REPEATABLEREAD SERIALIZABLE HOLDLOCK UPDLOCK XLOCK TABLOCK TABLOCKX
   ROWLOCK PAGLOCK READPAST NOWAIT NOEXPAND FORCESEEK FORCESCAN SNAPSHOT KEEPIDENTITY KEEPDEFAULTS IGNORE_CONSTRAINTS
@@ -348,25 +441,26 @@ const isHintList = (cursor: Cursor): boolean =>
 
 /** `WITH (UPDLOCK, HOLDLOCK)`, or the old form without WITH. */
 export function parseHints(cursor: Cursor): string[] {
-  if (cursor.is('WITH', '(') && hintWords.has(cursor.peek(2).upper)) cursor.expect('WITH');
+  if (cursor.is('WITH', '(')) cursor.expect('WITH');
   else if (!(cursor.is('(') && isHintList(cursor))) return [];
   cursor.expect('(');
   const hints: string[] = [];
   while (!cursor.accept(')')) {
     const hint = cursor.next().upper;
-    if (!hintWords.has(hint)) cursor.fail(cursor.peek(-1));
+    if (!hintWords.has(hint)) throw sqlError(321, [cursor.peek(-1).text], { line: cursor.peek(-1).line });
     hints.push(hint);
-    if (hint === 'INDEX' || hint === 'FORCESEEK') skipHintArgument(cursor);
+    if (hint === 'INDEX') hints.push(...parseIndexHint(cursor));
+    if (hint === 'FORCESEEK' && cursor.is('(')) cursor.skipParentheses();
     cursor.accept(',');
   }
   return hints;
 }
 
-function skipHintArgument(cursor: Cursor): void {
-  if (cursor.accept('=')) {
-    if (cursor.is('(')) cursor.parenthesized(() => cursor.next());
-    else cursor.next();
-  } else if (cursor.is('(')) cursor.skipParentheses();
+/** The indexes that `INDEX (a, b)` or `INDEX = a` names, each behind an `=`: they must exist, and are no advice here. */
+function parseIndexHint(cursor: Cursor): string[] {
+  cursor.accept('=');
+  const index = (): string => `=${cursor.peek().kind === 'int' ? cursor.next().text : cursor.name()}`;
+  return cursor.is('(') ? cursor.parenthesized(index) : [index()];
 }
 
 export function parseOutput(cursor: Cursor): OutputClause | null {

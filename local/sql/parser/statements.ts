@@ -5,7 +5,7 @@ import { parseAlter, parseCreate, parseDrop, parsePermission, skipToStatementEnd
 import { parseDml } from './dml';
 import { parseExecute, parseModuleCall } from './execute';
 import { parseCondition, parseExpression } from './expressions';
-import { assignOperators, parseQuery, parseQueryAfterWith, parseWith } from './query';
+import { assignOperators, parseOption, parseOptionedQuery, parseQueryAfterWith, parseWith } from './query';
 import { parseVariableBody } from './tables';
 import { parseType } from './types';
 
@@ -32,15 +32,23 @@ function parseBody(cursor: Cursor): StatementBody {
       return { kind: 'label', label };
     }
   }
-  if (cursor.is('SELECT') || cursor.is('(')) return { kind: 'query', query: parseQuery(cursor) };
+  if (cursor.is('SELECT') || cursor.is('(')) {
+    const query = parseOptionedQuery(cursor);
+    if (cursor.is('FOR', 'UPDATE')) throw sqlError(1003, [], { line: cursor.peek().line });
+    return { kind: 'query', query };
+  }
   if (cursor.is('WITH')) {
     const commonTables = parseWith(cursor);
-    return parseDml(cursor, commonTables) ?? { kind: 'query', query: parseQueryAfterWith(cursor, commonTables) };
+    const dml = parseDml(cursor, commonTables);
+    if (dml !== null) return dml;
+    const query = parseQueryAfterWith(cursor, commonTables);
+    parseOption(cursor, commonTables);
+    return { kind: 'query', query };
   }
   if (cursor.accept('UPDATE', 'STATISTICS')) {
-    cursor.path();
+    const path = cursor.path();
     skipToStatementEnd(cursor);
-    return { kind: 'nothing', what: 'UPDATE STATISTICS' };
+    return { kind: 'statistics', path, action: 'update', names: [] };
   }
   const dml = parseDml(cursor, []);
   if (dml !== null) return dml;
@@ -162,7 +170,7 @@ function parseDeclare(cursor: Cursor): StatementBody {
       const body = parseVariableBody(cursor);
       return { kind: 'declareTable', name, body, line, start, end: cursor.peek(-1).end };
     }
-    const type = cursor.accept('CURSOR') ? cursorType(line) : parseType(cursor);
+    const type = cursor.accept('CURSOR') ? cursorType(line) : parseVariableType(cursor);
     const value = cursor.accept('=') ? parseExpression(cursor) : null;
     return { kind: 'declare', variables: [{ name, type, value, line }], line, start, end: cursor.peek(-1).end };
   });
@@ -170,6 +178,13 @@ function parseDeclare(cursor: Cursor): StatementBody {
   if (variables.length === declarations.length) return { kind: 'declare', variables };
   const [only] = declarations;
   return only !== undefined && declarations.length === 1 ? only : { kind: 'block', body: declarations };
+}
+
+/** A variable of type sql_variant holds its value as a string: what generated scripts do with one is to pass it on. */
+function parseVariableType(cursor: Cursor): TypeName {
+  const { line } = cursor.peek();
+  if (!cursor.accept('SQL_VARIANT')) return parseType(cursor);
+  return { name: 'sql_variant', schema: null, type: { name: 'nvarchar', length: 4000 }, rowversion: false, line };
 }
 
 /** A cursor variable has no value of its own: as an int it can be declared once and never used as anything else. */
@@ -206,7 +221,7 @@ function parseCursorDefinition(cursor: Cursor, variable: string | null = null): 
     if (word === 'LOCAL') local = true;
   }
   cursor.expect('FOR');
-  const query = parseQuery(cursor);
+  const query = parseOptionedQuery(cursor);
   if (cursor.accept('FOR')) {
     if (cursor.accept('READ', 'ONLY')) return { name, query, scroll, local };
     cursor.expect('UPDATE');
@@ -374,8 +389,8 @@ function parseDbcc(cursor: Cursor): StatementBody {
     }
   }
   cursor.expect(')');
-  if (cursor.accept('WITH')) cursor.next();
-  return { kind: 'checkIdent', table, reseed, noReseed };
+  const silent = cursor.accept('WITH', 'NO_INFOMSGS');
+  return { kind: 'checkIdent', table, reseed, noReseed, silent };
 }
 
 function pathAsText(cursor: Cursor): Expression {

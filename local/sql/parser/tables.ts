@@ -207,7 +207,7 @@ export function parseIndexOptions(cursor: Cursor): { ignoreDuplicates: boolean; 
   for (;;) {
     if (cursor.accept('WITH', 'FILLFACTOR')) {
       cursor.expect('=');
-      cursor.integer();
+      checkFillFactor(cursor.integer(), cursor.peek(-1).line);
     } else if (cursor.is('WITH', '(')) {
       cursor.expect('WITH');
       parseOptionList(cursor, options);
@@ -220,6 +220,10 @@ export function parseIndexOptions(cursor: Cursor): { ignoreDuplicates: boolean; 
   }
 }
 
+function checkFillFactor(percent: number, line: number): void {
+  if (percent < 1 || percent > 100) throw sqlError(129, [percent], { line });
+}
+
 function parseOptionList(cursor: Cursor, options: { ignoreDuplicates: boolean; dropExisting: boolean }): void {
   cursor.parenthesized(() => {
     const { upper: option, text, line } = cursor.next();
@@ -228,6 +232,7 @@ function parseOptionList(cursor: Cursor, options: { ignoreDuplicates: boolean; d
     if (unsupportedTableOptions.has(option)) cursor.unsupported(`the table option ${option}`);
     if (!cursor.accept('=')) return;
     const value = cursor.next().upper;
+    if (option === 'FILLFACTOR') checkFillFactor(Number(value), line);
     if (option === 'IGNORE_DUP_KEY') options.ignoreDuplicates = value === 'ON';
     if (option === 'DROP_EXISTING') options.dropExisting = value === 'ON';
     if (cursor.is('(')) cursor.skipParentheses(); // ONLINE = ON (WAIT_AT_LOW_PRIORITY (...))

@@ -233,7 +233,7 @@ test('names change everywhere at once', async () => {
       "SELECT i.name, k.name FROM sys.indexes i JOIN sys.key_constraints k ON k.parent_object_id = i.object_id WHERE i.object_id = OBJECT_ID('Client')",
     ),
   ).toEqual([['PK_Client', 'PK_Client']]);
-  expect(await client.fails("EXEC sp_rename 'dbo.Nope', 'X'")).toEqual([15248]);
+  expect(await client.fails("EXEC sp_rename 'dbo.Nope', 'X'")).toEqual([15225]);
 });
 
 test('schemas hold objects, and are dropped when empty', async () => {
