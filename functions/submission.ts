@@ -147,7 +147,7 @@ export function optionsOf(bytes: Buffer): unknown {
   }
 }
 
-function idempotencyKeyOf(request: HttpRequest): string | null {
+export function idempotencyKeyOf(request: HttpRequest): string | null {
   const key = request.headers.get('idempotency-key');
   if (key !== null && (key.trim() === '' || key.length > longestKey)) {
     throw new AppError('request.idempotencyKey', `Idempotency-Key must have 1 to ${longestKey} characters.`, {

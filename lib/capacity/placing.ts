@@ -4,7 +4,7 @@ import { fit, type PlacementWish, ranked, withReservation } from './placement';
 import { loadOf } from './plan';
 import { type Policy } from './policy';
 import { type Reservation, type Server } from './schema';
-import { type ServerStore } from './store';
+import { type ServerStore } from './server-store';
 
 export interface Placed {
   server: Server;

@@ -10,7 +10,8 @@ import { loadOf } from './plan';
 import { type Policy } from './policy';
 import { type Failure, type Server, type ServerTemplate } from './schema';
 import { securitySteps } from './security';
-import { type CapacityStore, type ServerStore } from './store';
+import { type ServerStore } from './server-store';
+import { type CapacityStore } from './store';
 
 export interface ProvisionDeps {
   servers: ServerStore;

@@ -10,7 +10,7 @@ import { type Policy } from './policy';
 import { type Provision } from './provision';
 import { type Change } from './reconcile';
 import { type Server, type ServerTemplate } from './schema';
-import { type ServerStore, type Stored } from './store';
+import { type ServerStore, type Stored } from './server-store';
 
 /** A correction that was made, for the record. */
 export interface Correction {

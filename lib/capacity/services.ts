@@ -23,7 +23,8 @@ import { createProvision } from './provision';
 import { createRegistry } from './registry';
 import { type RegionState, type Server, type ServerTemplate } from './schema';
 import { type Simulation, simulate } from './simulate';
-import { createCapacityStore, createServerStore } from './store';
+import { createServerStore } from './server-store';
+import { createCapacityStore } from './store';
 import { createTick } from './tick';
 import { regionView, type RegionView } from './view';
 
@@ -75,6 +76,8 @@ export function createCapacityServices(deps: CapacityServicesDeps) {
     await orchestrations.start(regionOrchestrationName, regionOrchestrationId(region), input);
   };
   const nudge = async (region: string, orchestrations: Orchestrations): Promise<void> => {
+    // Servers stay in the registry when their region is not looked after any more.
+    if (!regions.includes(region)) return;
     await startRegion(region, orchestrations);
     await orchestrations.wake(regionOrchestrationId(region));
   };

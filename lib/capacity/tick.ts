@@ -13,7 +13,8 @@ import { type Provision } from './provision';
 import { reconcile, type ObservedServer } from './reconcile';
 import { type Correction, type Registry } from './registry';
 import { type RegionSample, type RegionState, type Server, type ServerTemplate } from './schema';
-import { type CapacityStore, type ServerStore } from './store';
+import { type ServerStore } from './server-store';
+import { type CapacityStore } from './store';
 
 export interface TickDeps {
   servers: ServerStore;
