@@ -1,7 +1,7 @@
 import { type Clock } from '../platform/clock';
 import { AppError } from '../platform/errors';
 import { fit, type PlacementWish, ranked, withReservation } from './placement';
-import { loadOf } from './plan';
+import { loadOf } from './load';
 import { type Policy } from './policy';
 import { type Reservation, type Server } from './schema';
 import { type ServerStore } from './server-store';

@@ -52,7 +52,7 @@ export const serverSchema = z.object({
     poller: z.string().nullable(),
     failures: z.int(),
     failure: failureSchema.nullable(),
-    nextTryAtMs: z.number(),
+    nextTryAtMs: z.number().max(8.64e15),
   }),
   security: z.object({
     /** When every step was last seen as the template wants it; null: never yet. */

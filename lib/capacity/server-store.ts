@@ -22,6 +22,8 @@ export interface ServerStore {
     change: (server: Server) => Server | null,
     options?: { fence?: number; known?: Stored },
   ): Promise<Server | 'missing' | 'fenced'>;
+  /** Whatever its fence, unless somebody wrote it since. */
+  replace(server: Server, etag: string): Promise<void>;
   /** Writes over a document that cannot be read. */
   rebuild(server: Server): Promise<void>;
   /** Ready servers by load, the least loaded first. */
@@ -96,6 +98,9 @@ export function createServerStore(documents: DocumentStore): ServerStore {
         stored = await readStored(region, name);
       }
       throw contended(`The document of ${name}`);
+    },
+    async replace(server, etag) {
+      await documents.replace(server.region, server, etag);
     },
     async rebuild(server) {
       await documents.delete(server.region, server.id);

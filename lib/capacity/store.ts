@@ -26,6 +26,8 @@ export interface CapacityStore {
     change: (state: RegionState) => RegionState,
     fence?: number,
   ): Promise<RegionState | 'fenced'>;
+  /** As `Registry.lowerFences`, of what the monitor remembers. */
+  lowerFence(region: string, fence: number): Promise<void>;
   openAlerts(region: string): Promise<Alert[]>;
   putAlert(alert: Alert): Promise<void>;
   createDecision(decision: DecisionRecord): Promise<void>;
@@ -130,6 +132,12 @@ export function createCapacityStore(documents: DocumentStore): CapacityStore {
         if (written === 'created' || written === 'replaced') return next;
       }
       throw contended(`What the monitor of ${region} remembers`);
+    },
+    async lowerFence(region, fence) {
+      const current = await documents.read(region, 'state', z.unknown());
+      if (current === null) return;
+      const state: RegionState = { ...memoryOf(region, current.value).state, fence };
+      await documents.replace(region, state, current.etag);
     },
     async openAlerts(region) {
       const alerts: Alert[] = [];

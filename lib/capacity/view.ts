@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { failureClasses, isInFlight, type Metric } from './model';
 import { fit } from './placement';
-import { type MetricView, reservedOn } from './plan';
+import { type MetricView } from './facts';
+import { reservedOn } from './load';
 import { type Policy } from './policy';
 import {
   type Alert,
