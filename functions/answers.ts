@@ -14,8 +14,12 @@ export const problem = (description: string) => ({
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), continuation: z.string().nullable() });
 
-export function pageView<T, V>({ items, continuation }: DocumentPage<T>, view: (item: T) => V) {
-  return { items: items.map(view), continuation: continuationCodec.encode(continuation) };
+export function pageView<T, V>(
+  { items, continuation }: DocumentPage<T>,
+  view: (item: T) => V,
+  continuations: Pick<typeof continuationCodec, 'encode'> = continuationCodec,
+) {
+  return { items: items.map(view), continuation: continuations.encode(continuation) };
 }
 
 export function apiUrlOf(request: HttpRequest): string {

@@ -5,9 +5,10 @@ import { databaseView, databaseViewSchema } from '../lib/capacity/view';
 import { orchestrationsOf } from '../lib/platform/durable';
 import { type Route, signedInActor } from '../lib/platform/http';
 import { apiUrlOf, bodyOf, problem } from './answers';
+import { idempotencyKeyOf } from './submission';
 
 /** New databases, wherever they fit best. */
-export function databaseRoutes(services: () => CapacityServices): Route[] {
+export function databaseRoutes(services: () => CapacityServices, orchestrations = orchestrationsOf): Route[] {
   return [
     {
       operationId: 'createDatabase',
@@ -24,8 +25,8 @@ export function databaseRoutes(services: () => CapacityServices): Route[] {
       async handle(request, context) {
         const body = await bodyOf(request, databaseRequestSchema);
         const actor = signedInActor(request, process.env) ?? body.requestedBy ?? 'unnamed';
-        const by = { actor, idempotencyKey: request.headers.get('idempotency-key') };
-        const { database } = await services().databases.request(body, by, orchestrationsOf(context));
+        const by = { actor, idempotencyKey: idempotencyKeyOf(request) };
+        const { database } = await services().databases.request(body, by, orchestrations(context));
         const view = databaseView(database, apiUrlOf(request));
         return { status: 202, headers: { location: view.links.self }, jsonBody: view };
       },
@@ -37,7 +38,7 @@ export function databaseRoutes(services: () => CapacityServices): Route[] {
       summary: 'How far a new database is.',
       responses: { 200: { description: 'The database.', body: databaseViewSchema }, 404: problem('There is none.') },
       async handle(request) {
-        const databaseId = (request.params.database ?? '').slice(0, 64);
+        const databaseId = request.params.database ?? '';
         const database = await services().store.readDatabase(databaseId);
         if (database === null) throw databaseNotFound(databaseId);
         return { jsonBody: databaseView(database, apiUrlOf(request)) };

@@ -2,23 +2,23 @@ import { type HttpRequest } from '@azure/functions';
 import { z } from 'zod';
 import { serverActions, type ServerAction } from '../lib/capacity/control';
 import { noRoom } from '../lib/capacity/placing';
-import { byWhomSchema, selectRequestSchema } from '../lib/capacity/requests';
-import { serverStateSchema } from '../lib/capacity/schema';
+import { byWhomSchema, regionName, selectRequestSchema } from '../lib/capacity/requests';
+import { type Server, serverStateSchema } from '../lib/capacity/schema';
 import { type CapacityServices } from '../lib/capacity/services';
 import { placedViewSchema, serverView, serverViewSchema } from '../lib/capacity/view';
 import { recordedSchema } from '../lib/platform/audit';
 import { orchestrationsOf } from '../lib/platform/durable';
 import { AppError } from '../lib/platform/errors';
-import { continuationCodec, oneOrMore, pagingQuery, parsed, queryOf, type Route } from '../lib/platform/http';
+import { continuationsOf, oneOrMore, pagingQuery, parsed, queryOf, type Route } from '../lib/platform/http';
 import { actionOf, apiUrlOf, bodyOf, pageOf, pageView, problem } from './answers';
 
 const listQuery = z.strictObject({
   state: oneOrMore(serverStateSchema),
-  region: oneOrMore(z.string()),
+  region: oneOrMore(regionName),
   ...pagingQuery,
 });
 const changesQuery = z.strictObject({
-  region: z.string().meta({ description: 'Changes are told per region.' }),
+  region: regionName.meta({ description: 'Changes are told per region.' }),
   ...pagingQuery,
 });
 const changesSchema = pageOf(serverViewSchema).extend({
@@ -34,10 +34,10 @@ const summaries: Record<ServerAction, string> = {
   retry: 'Try a server again that could not be created or secured.',
 };
 
-const serverNameOf = (request: HttpRequest): string => (request.params.server ?? '').toLowerCase().slice(0, 63);
+const serverNameOf = (request: HttpRequest): string => (request.params.server ?? '').toLowerCase();
 
 /** The registry of servers, for whoever needs one: people, provisioners, load balancers. */
-export function serverRoutes(services: () => CapacityServices): Route[] {
+export function serverRoutes(services: () => CapacityServices, orchestrations = orchestrationsOf): Route[] {
   const action = (name: ServerAction): Route => ({
     operationId: `${name}SqlServer`,
     method: 'POST',
@@ -54,7 +54,7 @@ export function serverRoutes(services: () => CapacityServices): Route[] {
       const { control, nudge, policy, clock } = services();
       const by = await actionOf(request, byWhomSchema);
       const server = await control.server(serverNameOf(request), name, by);
-      await nudge(server.region, orchestrationsOf(context));
+      await nudge(server.region, orchestrations(context));
       return { jsonBody: serverView(server, policy, clock.nowMs(), apiUrlOf(request)) };
     },
   });
@@ -87,9 +87,11 @@ export function serverRoutes(services: () => CapacityServices): Route[] {
       async handle(request) {
         const { servers, policy, clock } = services();
         const { state = [], region = [], pageSize, continuation } = parsed(listQuery, queryOf(request), 'query');
-        const options = { pageSize, continuation: continuationCodec.decode(continuation) };
+        const continuations = continuationsOf(['sqlServers', region, state]);
+        const options = { pageSize, continuation: continuations.decode(continuation) };
         const page = await servers.list({ regions: region, states: state }, options);
-        return { jsonBody: pageView(page, (server) => serverView(server, policy, clock.nowMs(), apiUrlOf(request))) };
+        const view = (server: Server) => serverView(server, policy, clock.nowMs(), apiUrlOf(request));
+        return { jsonBody: pageView(page, view, continuations) };
       },
     },
     {
@@ -99,16 +101,21 @@ export function serverRoutes(services: () => CapacityServices): Route[] {
       path: 'sqlServers/changes',
       summary: 'What was added or changed in a region since the continuation; without one: everything.',
       query: changesQuery,
-      responses: { 200: { description: 'Changes, oldest first.', body: changesSchema }, 400: problem('No region.') },
+      responses: {
+        200: { description: 'Changes, oldest first.', body: changesSchema },
+        400: problem('No region, or a continuation that is none.'),
+        404: problem('The region is not looked after.'),
+      },
       async handle(request) {
         const { servers, policy, clock, control } = services();
         const { region, pageSize, continuation } = parsed(changesQuery, queryOf(request), 'query');
         control.requireRegion(region);
-        const changes = await servers.changes(region, continuationCodec.decode(continuation), pageSize);
+        const continuations = continuationsOf(['sqlServerChanges', region]);
+        const changes = await servers.changes(region, continuations.decode(continuation), pageSize);
         return {
           jsonBody: {
             items: changes.items.map((server) => serverView(server, policy, clock.nowMs(), apiUrlOf(request))),
-            continuation: continuationCodec.encode(changes.continuation),
+            continuation: continuations.encode(changes.continuation),
             more: changes.more,
           },
         };
@@ -135,12 +142,16 @@ export function serverRoutes(services: () => CapacityServices): Route[] {
       path: 'sqlServers/{server}/audit',
       summary: 'What people did to a server, oldest first.',
       query: z.strictObject(pagingQuery),
-      responses: { 200: { description: 'A page.', body: pageOf(recordedSchema) } },
+      responses: {
+        200: { description: 'A page.', body: pageOf(recordedSchema) },
+        400: problem('A parameter is wrong.'),
+      },
       async handle(request) {
         const { pageSize, continuation } = parsed(z.strictObject(pagingQuery), queryOf(request), 'query');
-        const options = { pageSize, continuation: continuationCodec.decode(continuation) };
-        const page = await services().audit.list(`sqlServers/${serverNameOf(request)}`, options);
-        return { jsonBody: pageView(page, (entry) => entry) };
+        const subject = `sqlServers/${serverNameOf(request)}`;
+        const continuations = continuationsOf(['audit', subject]);
+        const options = { pageSize, continuation: continuations.decode(continuation) };
+        return { jsonBody: pageView(await services().audit.list(subject, options), (entry) => entry, continuations) };
       },
     },
     {
@@ -152,6 +163,7 @@ export function serverRoutes(services: () => CapacityServices): Route[] {
       responses: {
         200: { description: 'The server and the reservation.', body: placedViewSchema },
         400: problem('The body is wrong.'),
+        404: problem('A region is not looked after.'),
         503: problem('No server has room; one may be on its way.'),
       },
       async handle(request, context) {
@@ -160,7 +172,7 @@ export function serverRoutes(services: () => CapacityServices): Route[] {
         wish.regions.forEach((region) => control.requireRegion(region));
         const placed = await placing.reserve(wish, newId());
         if (placed === null) {
-          for (const region of wish.regions) await nudge(region, orchestrationsOf(context));
+          for (const region of wish.regions) await nudge(region, orchestrations(context));
           throw noRoom(wish.regions);
         }
         const { id, count, expiresAtMs } = placed.reservation;

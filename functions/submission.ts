@@ -183,6 +183,14 @@ function keyProblems(key: string | null): InputProblem[] {
   return [{ code: 'request.idempotencyKey', message, entry: 'Idempotency-Key', line: null }];
 }
 
+/** @throws AppError `request.idempotencyKey` (400) */
+export function idempotencyKeyOf(request: HttpRequest): string | null {
+  const key = request.headers.get('idempotency-key');
+  const [problem] = keyProblems(key);
+  if (problem === undefined) return key;
+  throw new AppError(problem.code, `Idempotency-Key ${problem.message}.`, { status: 400 });
+}
+
 export function mediaTypeOf(request: HttpRequest): string {
   return (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 }

@@ -1,7 +1,7 @@
 import { type FleetEvents } from '../platform/cloud-events';
 import { sha256 } from '../platform/hash';
 import { type CapacityMetrics } from './metrics';
-import { type Condition } from './plan';
+import { type Condition } from './facts';
 import { type Alert } from './schema';
 import { type CapacityStore } from './store';
 

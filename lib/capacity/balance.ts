@@ -7,7 +7,8 @@ import { type Alone, type TickResult } from './alone';
 import { createBudget } from './observe';
 import { type Policy } from './policy';
 import { type Move, type Server } from './schema';
-import { type CapacityStore, type ServerStore } from './store';
+import { type ServerStore } from './server-store';
+import { type CapacityStore } from './store';
 
 export interface PoolHeat {
   pool: ElasticPool;

@@ -1,5 +1,6 @@
 import { closeness, type ServerMetric, severityOf } from './model';
-import { type Condition, type Decision, percent } from './plan';
+import { type Condition, percent } from './facts';
+import { type Decision } from './plan';
 import { type Policy } from './policy';
 import { type DamagedDocument } from './reconcile';
 import { type Server } from './schema';

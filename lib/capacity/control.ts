@@ -4,7 +4,8 @@ import { AppError } from '../platform/errors';
 import { inState, withRetirement } from './documents';
 import { type ServerState } from './model';
 import { type ByWhom, type RegionState, type Server } from './schema';
-import { type CapacityStore, type ServerStore } from './store';
+import { type ServerStore } from './server-store';
+import { type CapacityStore } from './store';
 
 /** What a person does to a server or a region. Every action has an actor and a reason in the audit log. */
 
@@ -85,8 +86,11 @@ function acted(server: Server, action: ServerAction, by: ByWhom): Server {
       return inState(server, 'securing', because, by.at);
     case 'retry': {
       const { creation } = server;
-      const again = { ...server, creation: { ...creation, failures: 0, failure: null, nextTryAtMs: 0, poller: null } };
-      return server.state === 'securing' ? again : inState(again, 'requested', because, by.at);
+      const anew = { ...creation, failures: 0, failure: null, nextTryAtMs: 0, poller: null };
+      if (server.state === 'securing') return { ...server, creation: anew };
+      // Its time begins now: by that of the first try it would be given up at the next look.
+      const creationAgain = { ...anew, requestedAt: by.at, startedAt: null };
+      return inState({ ...server, creation: creationAgain }, 'requested', because, by.at);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { azureCodeOf, failureClassOf, isFailedOperation, isNotFound } from '../platform/azure-errors';
 import { type AzureSql } from '../platform/azure-sql';
 import { type Clock } from '../platform/clock';
@@ -246,7 +247,7 @@ export function createDatabases(deps: DatabasesDeps) {
       };
       const created = (await store.createDatabase(document)) === 'created';
       const database = created ? document : ((await store.readDatabase(databaseId)) ?? document);
-      if (database.name !== document.name || JSON.stringify(database.request) !== JSON.stringify(document.request)) {
+      if (database.name !== document.name || !isDeepStrictEqual(database.request, document.request)) {
         throw new AppError(
           'capacity.idempotencyKeyReused',
           'This Idempotency-Key was used for another database. Use a new key.',

@@ -97,7 +97,14 @@ export function withRetirement(server: Server, state: 'draining' | 'retired', by
   return { ...inState(server, state, `${by.actor}: ${by.reason}`, by.at), retirement: by };
 }
 
+const longestRetryDelayMs = 600_000;
+
 /** Seconds at first, ten minutes at most. */
 export function retryDelayMs(failures: number): number {
-  return Math.min(600_000, 15_000 * 2 ** Math.min(failures, 6));
+  return Math.min(longestRetryDelayMs, 15_000 * 2 ** Math.min(failures, 6));
+}
+
+/** A time further away than any pause was not written by us, and would be waited for in vain. */
+export function isTimeToTry({ creation }: Server, nowMs: number): boolean {
+  return creation.nextTryAtMs <= nowMs || creation.nextTryAtMs > nowMs + longestRetryDelayMs;
 }

@@ -30,8 +30,15 @@ export function createBudget(requests: number): Budget {
 
 const concurrency = 16;
 const usagesOlderThanMs = 6 * 3_600_000;
-/** A count that halves at once, by more than this, is counted again by listing. */
-const suspiciousDrop = 50;
+/** A count that halves or doubles at once, by more than this, is counted again by listing. */
+const suspiciousChange = 50;
+
+function isHardToBelieve(count: number, { numbers }: Server, limit: number): boolean {
+  const before = numbers.databases?.value ?? null;
+  if (count > limit && (before === null || before <= limit)) return true;
+  if (before === null) return false;
+  return Math.abs(count - before) > suspiciousChange && (count < before / 2 || count > before * 2);
+}
 
 export function createObserve(deps: {
   azure: AzureSql;
@@ -79,8 +86,7 @@ export function createObserve(deps: {
       const doubtful: Server[] = [];
       for (const server of servers) {
         const count = graph.known ? graph.value.get(server.name) : undefined;
-        const before = server.numbers.databases?.value ?? 0;
-        if (count === undefined || (before - count > suspiciousDrop && count < before / 2)) doubtful.push(server);
+        if (count === undefined || isHardToBelieve(count, server, policy.limits.databases)) doubtful.push(server);
         else found.set(server.name, { count, fromMs });
       }
       doubtful.sort((a, b) => (a.numbersAt ?? '').localeCompare(b.numbersAt ?? ''));
@@ -111,7 +117,6 @@ export function createObserve(deps: {
       });
       return found;
     },
-    defaultLimit: policy.limits.databases,
   };
 }
 export type Observe = ReturnType<typeof createObserve>;

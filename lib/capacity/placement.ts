@@ -1,5 +1,5 @@
 import { utilisation } from './model';
-import { loadOf, reservedOn } from './plan';
+import { loadOf, reservedOn } from './load';
 import { type Policy } from './policy';
 import { type Reservation, type Server } from './schema';
 

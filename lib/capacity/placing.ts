@@ -1,10 +1,10 @@
 import { type Clock } from '../platform/clock';
 import { AppError } from '../platform/errors';
 import { fit, type PlacementWish, ranked, withReservation } from './placement';
-import { loadOf } from './plan';
+import { loadOf } from './load';
 import { type Policy } from './policy';
 import { type Reservation, type Server } from './schema';
-import { type ServerStore } from './store';
+import { type ServerStore } from './server-store';
 
 export interface Placed {
   server: Server;

@@ -3,14 +3,15 @@ import { type ArmServer, type AzureSql } from '../platform/azure-sql';
 import { type Clock } from '../platform/clock';
 import { type FleetEvents } from '../platform/cloud-events';
 import { messageOf } from '../platform/errors';
-import { inState, retryDelayMs, withFailure } from './documents';
+import { inState, isTimeToTry, retryDelayMs, withFailure } from './documents';
 import { type CapacityMetrics } from './metrics';
 import { type FailureClass, isOurs } from './model';
-import { loadOf } from './plan';
+import { loadOf } from './load';
 import { type Policy } from './policy';
 import { type Failure, type Server, type ServerTemplate } from './schema';
 import { securitySteps } from './security';
-import { type CapacityStore, type ServerStore } from './store';
+import { type ServerStore } from './server-store';
+import { type CapacityStore } from './store';
 
 export interface ProvisionDeps {
   servers: ServerStore;
@@ -232,7 +233,7 @@ export function createProvision(deps: ProvisionDeps) {
       let current: Server | null = server;
       // Three stages in one go at most: what can be done without waiting is done without waiting.
       for (let stage = 0; stage < 3 && current !== null; stage += 1) {
-        if (current.creation.nextTryAtMs > clock.nowMs()) return true;
+        if (!isTimeToTry(current, clock.nowMs())) return true;
         const { state }: Server = current;
         try {
           if (state === 'requested') current = await request(current, fence);

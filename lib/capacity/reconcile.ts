@@ -1,5 +1,5 @@
 import { isOurs, ordinalOf, type ServerState } from './model';
-import { type Condition } from './plan';
+import { type Condition } from './facts';
 import { type Policy } from './policy';
 import { type Server } from './schema';
 
@@ -36,6 +36,8 @@ export type Change =
 export interface Reconciliation {
   changes: Change[];
   conditions: Condition[];
+  /** false: more bad news at once than a fleet has. */
+  believed: boolean;
 }
 
 export interface ReconcileInput {
@@ -76,13 +78,7 @@ export function reconcile(input: ReconcileInput, policy: Policy): Reconciliation
       const reason = 'the server carries our tags and had no document';
       changes.push({ kind: 'adopt', server, damaged: false, reason, badNews: false });
     } else if (ordinalOf(server.name, environment, region) !== null) {
-      conditions.push({
-        class: 'unknown-server',
-        subject: server.name,
-        severity: 'warning',
-        message: `${server.name} has one of our names, but neither our tags nor a document.`,
-        suggestion: 'Tag it as ours to have it taken over, or delete it; its name is not used again.',
-      });
+      conditions.push(stranger(server.name));
     }
   }
   return withinReason(changes, conditions, documents.length + damaged.length, region, policy);
@@ -160,10 +156,14 @@ function withServer(document: Server, server: ObservedServer, input: ReconcileIn
         : correction(document, document.state, `Azure says otherwise of ${Object.keys(fields).join(', ')}`, fields),
     conditions,
   });
+  // It may be somebody else's: a document that never saw it alive, or saw it go, does not make it ours.
+  if (newlyFound.has(document.state) && !isOurs(server.tags, input.environment)) {
+    return { change: null, conditions: [stranger(document.name)] };
+  }
   switch (document.state) {
     case 'requested':
     case 'creating':
-      if (server.state !== 'Ready') return unchanged();
+      if (!isUsable(server)) return unchanged();
       // The poller notices by itself within seconds; what is left after minutes has lost it.
       if (document.state === 'creating' && document.creation.poller !== null && stuckForMs < policy.creatingTimeoutMs)
         return unchanged();
@@ -172,6 +172,11 @@ function withServer(document: Server, server: ObservedServer, input: ReconcileIn
     case 'securing':
       return unchanged(stuckForMs < policy.securingTimeoutMs ? [] : [stuckSecuring(document, stuckForMs)]);
     case 'ready':
+      if (!isUsable(server))
+        return {
+          ...to('quarantined', `Azure says that it is ${server.state}`),
+          conditions: [unusable(document, server)],
+        };
       return secured ? unchanged() : to('securing', 'it was called ready, but its security was never verified');
     case 'draining':
       return document.retirement === null
@@ -186,10 +191,39 @@ function withServer(document: Server, server: ObservedServer, input: ReconcileIn
     case 'missing':
       return to('securing', 'the server is there again');
     case 'quarantined':
+      if (!isUsable(server)) return unchanged([unusable(document, server)]);
       return policy.adoption === 'automatic' && isOurs(server.tags, input.environment)
         ? to('securing', 'the server carries our tags: it is secured, then used')
         : unchanged([quarantined(document)]);
   }
+}
+
+/** In these, finding a server means taking it into service. */
+const newlyFound = new Set<ServerState>(['requested', 'creating', 'failed', 'missing']);
+
+/** Whatever comes beside `Ready`: a server that Azure has disabled takes no database. Where it says nothing, it is not held against it. */
+function isUsable({ state }: ObservedServer): boolean {
+  return state === 'Ready' || state === 'Unknown';
+}
+
+function unusable({ name, region }: Server, { state }: ObservedServer): Condition {
+  return {
+    class: 'server-unusable',
+    subject: name,
+    severity: 'critical',
+    message: `${name} in ${region} exists, and Azure says that it is ${state}. Nothing is placed on it.`,
+    suggestion: 'Look at the server in Azure: a key of its encryption, or the subscription, may have been disabled.',
+  };
+}
+
+function stranger(name: string): Condition {
+  return {
+    class: 'unknown-server',
+    subject: name,
+    severity: 'warning',
+    message: `${name} has one of our names, but not our tags.`,
+    suggestion: 'Tag it as ours to have it taken over, or delete it; its name is not used again.',
+  };
 }
 
 /** What Azure knows better than the document. */
@@ -237,6 +271,11 @@ function quarantined({ name }: Server): Condition {
   };
 }
 
+/** How many servers may be missing or failed at once before the listing is taken for a lie. */
+export function allowedBadNews(known: number, policy: Policy): number {
+  return Math.max(policy.maximumChanges, Math.ceil(known * policy.maximumChangesFraction));
+}
+
 /** Believes nothing when there is more bad news at once than a fleet has: then the listing lies, not the fleet. */
 function withinReason(
   changes: Change[],
@@ -245,20 +284,21 @@ function withinReason(
   region: string,
   policy: Policy,
 ): Reconciliation {
-  const bad = changes.filter(({ badNews }) => badNews).length;
-  const allowed = Math.max(policy.maximumChanges, Math.ceil(known * policy.maximumChangesFraction));
-  if (bad <= allowed) return { changes, conditions };
+  const bad = new Set(changes.flatMap((change) => (change.badNews ? [change.server] : [])));
+  const allowed = allowedBadNews(known, policy);
+  if (bad.size <= allowed) return { changes, conditions, believed: true };
   return {
+    believed: false,
     changes: changes.filter(({ badNews }) => !badNews),
     conditions: [
-      ...conditions.filter((condition) => condition.class !== 'server-missing'),
+      ...conditions.filter(({ class: kind, subject }) => kind !== 'server-missing' || !bad.has(subject)),
       {
         class: 'implausible-listing',
         subject: region,
         severity: 'critical',
-        message: `${bad} of ${known} servers of ${region} would be missing or failed at once; at most ${allowed} are believed, so nothing was changed.`,
+        message: `${bad.size} of ${known} servers of ${region} would be missing or failed at once; at most ${allowed} are believed, so nothing was changed, and nothing is decided.`,
         suggestion:
-          "Look at the subscription: were servers deleted, or does the app's identity see only a part of them?",
+          "Does the app's identity see only a part of the subscription? Servers that were really deleted are let go by draining them (POST /api/sqlServers/{server}/drain).",
       },
     ],
   };

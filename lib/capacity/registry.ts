@@ -5,12 +5,12 @@ import { Replaced } from './alone';
 import { adoptedServer, inState } from './documents';
 import { type Observe, createBudget } from './observe';
 import { stillReserved } from './placement';
-import { loadOf } from './plan';
+import { loadOf } from './load';
 import { type Policy } from './policy';
 import { type Provision } from './provision';
 import { type Change } from './reconcile';
 import { type Server, type ServerTemplate } from './schema';
-import { type ServerStore, type Stored } from './store';
+import { type ServerStore, type Stored } from './server-store';
 
 /** A correction that was made, for the record. */
 export interface Correction {
@@ -62,7 +62,7 @@ export function createRegistry(deps: {
   return {
     write,
 
-    /** Makes the documents say what is so. A server is called missing only after it was asked for by name: lists lie. */
+    /** Makes the documents say what is so. */
     async correct(changes: readonly Change[], documents: readonly Stored[], fence: number): Promise<Correction[]> {
       const made: Correction[] = [];
       const byName = new Map(documents.map((stored) => [stored.server.name, stored]));
@@ -78,9 +78,6 @@ export function createRegistry(deps: {
         const stored = byName.get(change.server);
         if (stored === undefined || change.kind === 'rebuildMissing') continue;
         const { server } = stored;
-        const exists =
-          change.to === 'missing' && (await deps.azure.readServer(server.resourceGroup, server.name)) !== null;
-        if (exists) continue;
         await write(stored, fence, (current) =>
           current.state === server.state ? inState(current, change.to, change.reason, at(), change.fields) : null,
         );
@@ -93,10 +90,29 @@ export function createRegistry(deps: {
       return made;
     },
 
-    /** Counts and usages into the documents. What could not be counted keeps its older number, and its age shows it. */
-    async refresh(documents: readonly Stored[], fence: number): Promise<Server[]> {
+    /**
+     * While the lease is ours, nobody can have written with a larger fence: such a number was written over by hand, or the
+     * leases were lost and began anew. It is lowered to ours, or nobody could ever write these documents again.
+     */
+    async lowerFences(documents: readonly Stored[], fence: number): Promise<Correction[]> {
+      const made: Correction[] = [];
+      for (const { server, etag } of documents) {
+        if (server.fence <= fence) continue;
+        await servers.replace({ ...server, fence }, etag);
+        const reason = `its fence ${server.fence} is larger than that of the lease, ${fence}`;
+        made.push({ server: server.name, change: 'fields', reason });
+      }
+      return made;
+    },
+
+    /**
+     * Counts and usages into the documents. What could not be counted keeps its older number, and its age shows it.
+     * @param imagined servers that have no document; they are counted, and nothing is written
+     */
+    async refresh(documents: readonly Stored[], fence: number, imagined: readonly Server[] = []): Promise<Server[]> {
       const budget = createBudget(policy.requestsPerTick);
-      const subjects = documents.flatMap(({ server }) => (countedStates.has(server.state) ? [server] : []));
+      const all = [...documents.map(({ server }) => server), ...imagined];
+      const subjects = all.filter(({ state }) => countedStates.has(state));
       const counts = await observe.databases(subjects, budget);
       const usages = await observe.usages(subjects, budget);
       const nowMs = clock.nowMs();
@@ -104,12 +120,12 @@ export function createRegistry(deps: {
       const refreshedServer = (server: Server): Server | null => {
         const count = counts.get(server.name);
         const dtus = usages.get(server.name);
-        const limit = server.numbers.databases?.limit ?? observe.defaultLimit;
         const next: Server = {
           ...server,
           reservations: stillReserved(server.reservations, nowMs, count?.fromMs ?? null, policy),
           numbers: {
-            databases: count === undefined ? server.numbers.databases : { value: count.count, limit },
+            databases:
+              count === undefined ? server.numbers.databases : { value: count.count, limit: policy.limits.databases },
             serverDtus: dtus === undefined ? server.numbers.serverDtus : dtus,
           },
           numbersAt: count === undefined ? server.numbersAt : new Date(count.fromMs).toISOString(),
@@ -119,6 +135,7 @@ export function createRegistry(deps: {
         const same =
           next.load === server.load &&
           next.numbers.databases?.value === server.numbers.databases?.value &&
+          next.numbers.databases?.limit === server.numbers.databases?.limit &&
           next.reservations.length === server.reservations.length &&
           next.usagesAt === server.usagesAt;
         const fresh = server.numbersAt !== null && nowMs - Date.parse(server.numbersAt) < refreshAfterMs;
@@ -128,17 +145,18 @@ export function createRegistry(deps: {
         const written = await write(stored, fence, refreshedServer);
         if (written !== null) refreshed.set(written.name, written);
       });
-      return documents.flatMap(({ server }) => refreshed.get(server.name) ?? []);
+      const kept = documents.flatMap(({ server }) => refreshed.get(server.name) ?? []);
+      return [...kept, ...imagined.map((server) => refreshedServer(server) ?? server)];
     },
 
     /** Ready servers prove their security again, the longest unproved first; one that drifted is secured once more. */
     async verify(documents: readonly Stored[], fence: number): Promise<Correction[]> {
       const affordable = Math.max(1, Math.floor(policy.requestsPerTick / (2 * deps.provision.steps.length)));
-      const dueBefore = clock.nowMs() - policy.verifySecurityEveryMs;
+      const nowMs = clock.nowMs();
+      const isDue = (verifiedAtMs: number): boolean =>
+        verifiedAtMs < nowMs - policy.verifySecurityEveryMs || verifiedAtMs > nowMs;
       const due = documents
-        .filter(
-          ({ server: { state, security } }) => state === 'ready' && Date.parse(security.verifiedAt ?? '') < dueBefore,
-        )
+        .filter(({ server: { state, security } }) => state === 'ready' && isDue(Date.parse(security.verifiedAt ?? '')))
         .sort((a, b) => (a.server.security.verifiedAt ?? '').localeCompare(b.server.security.verifiedAt ?? ''));
       const made: Correction[] = [];
       for (const stored of due.slice(0, affordable)) {

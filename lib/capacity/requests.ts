@@ -2,11 +2,15 @@ import { z } from 'zod';
 
 /** What callers ask for. */
 
-const region = z
+/** `West Europe` is `westeurope`. */
+export const regionName = z
   .string()
   .trim()
   .toLowerCase()
   .transform((text) => text.replaceAll(' ', ''));
+const region = regionName.pipe(z.string().min(1));
+/** As Azure and the registry have it: lower case. */
+const serverName = z.string().trim().toLowerCase().pipe(z.string().min(1));
 const tags = z.record(z.string(), z.string()).default({});
 /** A part of what Azure allows: what every tool and every target file can name without quoting. */
 const databaseName = z
@@ -40,7 +44,7 @@ export const selectRequestSchema = z
     regions: z.array(region).min(1).max(20),
     tags,
     count: z.int().min(1).max(500).default(1),
-    not: z.array(z.string()).max(1_000).default([]).meta({ description: 'Servers that refused already.' }),
+    not: z.array(serverName).max(1_000).default([]).meta({ description: 'Servers that refused already.' }),
   })
   .meta({ id: 'Selection' });
 

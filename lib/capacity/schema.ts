@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { failureClasses, serverStates, severities } from './model';
 
 export const serverStateSchema = z.enum(serverStates);
-const isoTime = z.string();
+/** What is no time would be earlier and later than nothing, and what waits for it would wait for ever. */
+const isoTime = z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'is not a time');
 const byWhom = z.object({ actor: z.string(), reason: z.string(), at: isoTime });
 export type ByWhom = z.infer<typeof byWhom>;
 
@@ -51,7 +52,7 @@ export const serverSchema = z.object({
     poller: z.string().nullable(),
     failures: z.int(),
     failure: failureSchema.nullable(),
-    nextTryAtMs: z.number(),
+    nextTryAtMs: z.number().max(8.64e15),
   }),
   security: z.object({
     /** When every step was last seen as the template wants it; null: never yet. */

@@ -14,16 +14,20 @@ import { createBalance } from './balance';
 import { createCapacityControl } from './control';
 import { createDatabases, type TemplateBuilds } from './databases';
 import { createCapacityMetrics } from './metrics';
+import { createListing } from './listing';
 import { createObserve } from './observe';
 import { regionOrchestrationId, regionOrchestrationName, type RegionInput } from './orchestrators/region';
 import { createPlacing } from './placing';
-import { decide, leadMs, type RegionFacts } from './plan';
+import { type RegionFacts } from './facts';
+import { leadMs } from './measures';
+import { decide } from './plan';
 import { type Policy } from './policy';
 import { createProvision } from './provision';
 import { createRegistry } from './registry';
 import { type RegionState, type Server, type ServerTemplate } from './schema';
 import { type Simulation, simulate } from './simulate';
-import { createCapacityStore, createServerStore } from './store';
+import { createServerStore } from './server-store';
+import { createCapacityStore } from './store';
 import { createTick } from './tick';
 import { regionView, type RegionView } from './view';
 
@@ -61,10 +65,11 @@ export function createCapacityServices(deps: CapacityServicesDeps) {
   const alone = createAlone(deps);
   const alerts = createAlerts(parts);
   const observe = createObserve(deps);
+  const listing = createListing({ ...deps, observe });
   const provision = createProvision(parts);
   const registry = createRegistry({ ...parts, observe, provision });
   const placing = createPlacing({ ...deps, servers });
-  const { tick, advance } = createTick({ ...parts, observe, registry, provision, alerts, alone });
+  const { tick, advance } = createTick({ ...parts, observe, listing, registry, provision, alerts, alone });
 
   const startRegion = async (region: string, orchestrations: Orchestrations): Promise<void> => {
     const input: RegionInput = {
@@ -75,6 +80,8 @@ export function createCapacityServices(deps: CapacityServicesDeps) {
     await orchestrations.start(regionOrchestrationName, regionOrchestrationId(region), input);
   };
   const nudge = async (region: string, orchestrations: Orchestrations): Promise<void> => {
+    // Servers stay in the registry when their region is not looked after any more.
+    if (!regions.includes(region)) return;
     await startRegion(region, orchestrations);
     await orchestrations.wake(regionOrchestrationId(region));
   };

@@ -1,7 +1,10 @@
 import { requestedServer } from './documents';
 import { nextOrdinal, serverName } from './model';
 import { fit } from './placement';
-import { type Condition, decide, leadMs, loadOf, type RegionFacts } from './plan';
+import { type Condition, type RegionFacts } from './facts';
+import { loadOf } from './load';
+import { leadMs } from './measures';
+import { decide } from './plan';
 import { type Policy } from './policy';
 import { type Server } from './schema';
 
@@ -47,7 +50,7 @@ export function simulate(facts: RegionFacts, databases: number, policy: Policy, 
       pressing,
     );
     const { action } = decision;
-    if (action === 'none' || steps.length >= maximumSteps) {
+    if (action === 'none' || action === 'unknown' || steps.length >= maximumSteps) {
       const { reasons, conditions } = decision;
       return { placed: databases - left, unplaceable: left, steps, reasons, conditions };
     }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { type DocumentPage, type DocumentStore } from '../platform/documents';
 import { AppError } from '../platform/errors';
-import { type DamagedDocument } from './reconcile';
 import {
   type Alert,
   alertSchema,
@@ -13,58 +12,22 @@ import {
   moveSchema,
   type RegionState,
   regionStateSchema,
-  type Server,
-  serverSchema,
 } from './schema';
-
-/** Documents of servers, one partition per region. */
-export interface ServerStore {
-  /** All of a region; those that cannot be read as servers apart, because one mangled document must not blind the monitor. */
-  region(region: string): Promise<{ servers: Stored[]; damaged: DamagedDocument[] }>;
-  read(region: string, name: string): Promise<Server | null>;
-  /** By name alone; null: nowhere. */
-  find(name: string): Promise<Server | null>;
-  create(server: Server): Promise<'created' | 'exists'>;
-  /**
-   * Reads, changes and writes until nobody else wrote in between; `change` answers null to leave it as it is.
-   * 'fenced': a monitor with a larger fence has written; whoever is told so has been replaced and must stop.
-   */
-  update(
-    region: string,
-    name: string,
-    change: (server: Server) => Server | null,
-    options?: { fence?: number; known?: Stored },
-  ): Promise<Server | 'missing' | 'fenced'>;
-  /** Writes over a document that cannot be read. */
-  rebuild(server: Server): Promise<void>;
-  /** Ready servers by load, the least loaded first. */
-  leastLoaded(region: string, pageSize: number, continuation: string | null): Promise<DocumentPage<Server>>;
-  list(
-    filter: { regions: readonly string[]; states: readonly string[] },
-    options: { pageSize: number; continuation: string | null },
-  ): Promise<DocumentPage<Server>>;
-  changes(
-    region: string,
-    continuation: string | null,
-    pageSize: number,
-  ): Promise<{ items: Server[]; continuation: string; more: boolean }>;
-}
-
-/** A document with the version that it was read in. */
-export interface Stored {
-  server: Server;
-  etag: string;
-}
+import { contended, pageSize, readable, readablePage, writeAttempts } from './stored';
 
 /** What the monitor remembers, alerts, decisions, moves and databases in the making. */
 export interface CapacityStore {
   readState(region: string): Promise<RegionState>;
+  /** With what made it unreadable, where it was: then it is begun anew, except that a stop stays a stop. */
+  readMemory(region: string): Promise<{ state: RegionState; problem: string | null }>;
   /** As `ServerStore.update`. */
   updateState(
     region: string,
     change: (state: RegionState) => RegionState,
     fence?: number,
   ): Promise<RegionState | 'fenced'>;
+  /** As `Registry.lowerFences`, of what the monitor remembers. */
+  lowerFence(region: string, fence: number): Promise<void>;
   openAlerts(region: string): Promise<Alert[]>;
   putAlert(alert: Alert): Promise<void>;
   createDecision(decision: DecisionRecord): Promise<void>;
@@ -84,87 +47,7 @@ type ListOf<T> = (
   options: { pageSize: number; continuation: string | null },
 ) => Promise<DocumentPage<T>>;
 
-const writeAttempts = 100;
-const pageSize = 500;
-const looseServer = z.looseObject({ id: z.string(), _etag: z.string().default('') });
-
-function contended(subject: string): AppError {
-  return new AppError('capacity.contended', `${subject} kept changing while it was to be written. Try again.`, {
-    status: 503,
-    retry: { kind: 'backoff' },
-  });
-}
-
-export function createServerStore(documents: DocumentStore): ServerStore {
-  const readStored = async (region: string, name: string): Promise<Stored | null> => {
-    const found = await documents.read(region, name, serverSchema);
-    return found === null ? null : { server: found.value, etag: found.etag };
-  };
-  return {
-    async region(region) {
-      const servers: Stored[] = [];
-      const damaged: DamagedDocument[] = [];
-      let continuation: string | null = null;
-      do {
-        const page: DocumentPage<z.infer<typeof looseServer>> = await documents.query(
-          { text: 'SELECT * FROM c' },
-          looseServer,
-          { partitionKey: region, pageSize, continuation },
-        );
-        for (const item of page.items) {
-          const read = serverSchema.safeParse(item);
-          if (read.success) servers.push({ server: read.data, etag: item._etag });
-          else damaged.push({ name: item.id, problem: read.error.issues.map(({ path }) => path.join('.')).join(', ') });
-        }
-        continuation = page.continuation;
-      } while (continuation !== null);
-      return { servers, damaged };
-    },
-    read: async (region, name) => (await readStored(region, name))?.server ?? null,
-    async find(name) {
-      const query = { text: 'SELECT * FROM c WHERE c.id = @name', parameters: { name } };
-      return (await documents.query(query, serverSchema, { pageSize: 1 })).items[0] ?? null;
-    },
-    create: (server) => documents.create(server.region, server),
-    async update(region, name, change, { fence, known } = {}) {
-      let stored = known ?? (await readStored(region, name));
-      for (let attempts = 0; attempts < writeAttempts; attempts += 1) {
-        if (stored === null) return 'missing';
-        if (fence !== undefined && stored.server.fence > fence) return 'fenced';
-        const changed = change(stored.server);
-        if (changed === null) return stored.server;
-        const next = { ...changed, fence: fence ?? changed.fence };
-        if ((await documents.replace(region, next, stored.etag)) === 'replaced') return next;
-        stored = await readStored(region, name);
-      }
-      throw contended(`The document of ${name}`);
-    },
-    async rebuild(server) {
-      await documents.delete(server.region, server.id);
-      await documents.create(server.region, server);
-    },
-    leastLoaded: (region, size, continuation) =>
-      documents.query(
-        { text: "SELECT * FROM c WHERE c.kind = 'server' AND c.state = 'ready' ORDER BY c.load" },
-        serverSchema,
-        { partitionKey: region, pageSize: size, continuation },
-      ),
-    list({ regions, states }, options) {
-      const conditions = [
-        "c.kind = 'server'",
-        ...(regions.length === 0 ? [] : ['ARRAY_CONTAINS(@regions, c.region)']),
-        ...(states.length === 0 ? [] : ['ARRAY_CONTAINS(@states, c.state)']),
-      ];
-      const text = `SELECT * FROM c WHERE ${conditions.join(' AND ')}`;
-      return documents.query(
-        { text, parameters: { regions: [...regions], states: [...states] } },
-        serverSchema,
-        options,
-      );
-    },
-    changes: (region, continuation, size) => documents.changes(region, serverSchema, { continuation, pageSize: size }),
-  };
-}
+const versioned = z.looseObject({ id: z.string(), _etag: z.string().default('') });
 
 /** What a region begins with. */
 export function freshState(region: string): RegionState {
@@ -189,6 +72,25 @@ export function freshState(region: string): RegionState {
   };
 }
 
+/**
+ * What was remembered, or a fresh beginning where that cannot be read: samples and creations are learned again, but the
+ * kill switch is somebody's decision, and stays.
+ */
+function memoryOf(region: string, document: unknown): { state: RegionState; problem: string | null } {
+  const read = regionStateSchema.safeParse(document);
+  if (read.success) return { state: read.data, problem: null };
+  const { stopped, fence } = remains.parse(document);
+  const problem = read.error.issues.map(({ path }) => path.join('.')).join(', ');
+  return { state: { ...freshState(region), stopped, fence }, problem };
+}
+const unreadableStop = { actor: 'unknown', reason: 'who stopped it could not be read', at: new Date(0).toISOString() };
+const remains = z
+  .object({
+    stopped: regionStateSchema.shape.stopped.default(null).catch(unreadableStop),
+    fence: regionStateSchema.shape.fence.catch(0),
+  })
+  .catch({ stopped: unreadableStop, fence: 0 });
+
 export function databaseScope(databaseId: string): string {
   return `database:${databaseId}`;
 }
@@ -197,7 +99,7 @@ export function createCapacityStore(documents: DocumentStore): CapacityStore {
   const put = async (document: { id: string; scope: string }): Promise<void> => {
     for (let attempts = 0; attempts < writeAttempts; attempts += 1) {
       if ((await documents.create(document.scope, document)) === 'created') return;
-      const current = await documents.read(document.scope, document.id, looseServer);
+      const current = await documents.read(document.scope, document.id, versioned);
       if (current === null) continue;
       if ((await documents.replace(document.scope, document, current.etag)) === 'replaced') return;
     }
@@ -205,22 +107,23 @@ export function createCapacityStore(documents: DocumentStore): CapacityStore {
   };
   const listed =
     <T>(kind: string, schema: z.ZodType<T>, order: string): ListOf<T> =>
-    ({ regions, states = [] }, options) => {
+    async ({ regions, states = [] }, options) => {
       const ofState = states.length === 0 ? '' : ' AND ARRAY_CONTAINS(@states, c.state)';
       const text = `SELECT * FROM c WHERE c.kind = @kind AND ARRAY_CONTAINS(@regions, c.region)${ofState} ORDER BY ${order} DESC`;
-      return documents.query(
-        { text, parameters: { kind, regions: [...regions], states: [...states] } },
-        schema,
-        options,
-      );
+      const query = { text, parameters: { kind, regions: [...regions], states: [...states] } };
+      return readablePage(schema, await documents.query(query, z.unknown(), options));
     };
+  const readMemory: CapacityStore['readMemory'] = async (region) => {
+    const found = await documents.read(region, 'state', z.unknown());
+    return found === null ? { state: freshState(region), problem: null } : memoryOf(region, found.value);
+  };
   return {
-    readState: async (region) =>
-      (await documents.read(region, 'state', regionStateSchema))?.value ?? freshState(region),
+    readMemory,
+    readState: async (region) => (await readMemory(region)).state,
     async updateState(region, change, fence) {
       for (let attempts = 0; attempts < writeAttempts; attempts += 1) {
-        const current = await documents.read(region, 'state', regionStateSchema);
-        const before = current?.value ?? freshState(region);
+        const current = await documents.read(region, 'state', z.unknown());
+        const before = current === null ? freshState(region) : memoryOf(region, current.value).state;
         if (fence !== undefined && before.fence > fence) return 'fenced';
         const changed = change(before);
         const next = { ...changed, fence: fence ?? changed.fence };
@@ -230,16 +133,22 @@ export function createCapacityStore(documents: DocumentStore): CapacityStore {
       }
       throw contended(`What the monitor of ${region} remembers`);
     },
+    async lowerFence(region, fence) {
+      const current = await documents.read(region, 'state', z.unknown());
+      if (current === null) return;
+      const state: RegionState = { ...memoryOf(region, current.value).state, fence };
+      await documents.replace(region, state, current.etag);
+    },
     async openAlerts(region) {
       const alerts: Alert[] = [];
       let continuation: string | null = null;
       do {
-        const page: DocumentPage<Alert> = await documents.query(
+        const page: DocumentPage<unknown> = await documents.query(
           { text: "SELECT * FROM c WHERE c.kind = 'alert' AND c.state = 'open'" },
-          alertSchema,
+          z.unknown(),
           { partitionKey: region, pageSize, continuation },
         );
-        alerts.push(...page.items);
+        alerts.push(...readable(alertSchema, page.items));
         continuation = page.continuation;
       } while (continuation !== null);
       return alerts;
@@ -251,10 +160,10 @@ export function createCapacityStore(documents: DocumentStore): CapacityStore {
     async forgetDecisions(region, before) {
       const page = await documents.query(
         { text: "SELECT * FROM c WHERE c.kind = 'decision' AND c.at < @before", parameters: { before } },
-        decisionSchema,
+        versioned,
         { partitionKey: region, pageSize: 100 },
       );
-      for (const { scope, id } of page.items) await documents.delete(scope, id);
+      for (const { id } of page.items) await documents.delete(region, id);
     },
     putMove: (move) => put(move),
     listAlerts: listed('alert', alertSchema, 'c.lastAt'),

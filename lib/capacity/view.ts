@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { failureClasses, isInFlight, type Metric } from './model';
-import { type MetricView, reservedOn } from './plan';
+import { fit } from './placement';
+import { type MetricView } from './facts';
+import { reservedOn } from './load';
 import { type Policy } from './policy';
 import {
   type Alert,
@@ -58,6 +60,7 @@ export function serverView(server: Server, policy: Policy, nowMs: number, apiUrl
   const limit = server.numbers.databases?.limit ?? policy.limits.databases;
   const value = server.numbers.databases?.value ?? null;
   const reserved = reservedOn(server, nowMs);
+  const placeable = fit(server, { tags: {}, count: 1, not: [] }, nowMs, policy).fits;
   return {
     name: server.name,
     region: server.region,
@@ -66,7 +69,7 @@ export function serverView(server: Server, policy: Policy, nowMs: number, apiUrl
     state: server.state,
     stateSince: server.stateSince,
     reason: server.reason,
-    placeable: server.state === 'ready' && value !== null && value + reserved < Math.floor(limit * ceiling),
+    placeable,
     load: server.load,
     databases: { value, limit, create: limit * create, ceiling: Math.floor(limit * ceiling), alert: limit * alert },
     reserved,

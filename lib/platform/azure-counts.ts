@@ -1,6 +1,7 @@
 import { type TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { azureError } from './azure-errors';
+import { endless } from './azure-patience';
 import { type Clock } from './clock';
 import { AppError, isTransient } from './errors';
 import { withRetry } from './retry';
@@ -23,6 +24,8 @@ const query = `resources
 const pageSchema = z.object({
   data: z.array(z.object({ server: z.string(), databases: z.number() })),
   $skipToken: z.string().optional(),
+  /** `true` without a token: there is more, and it cannot be had. */
+  resultTruncated: z.string().optional(),
 });
 const pageSize = 1_000;
 const timeoutMs = 30_000;
@@ -77,8 +80,17 @@ export function createAzureCounts(deps: {
         const answer = await withRetry(() => page(current), policy, isTransient, deps);
         for (const { server, databases } of answer.data) counts.set(server, databases);
         skipToken = answer.$skipToken;
+        if (skipToken !== undefined && skipToken === current) throw endless();
+        if (skipToken === undefined && answer.resultTruncated === 'true') throw incomplete();
       } while (skipToken !== undefined);
       return counts;
     },
   };
+}
+
+function incomplete(): AppError {
+  return new AppError('azure.transient', 'Azure Resource Graph answered with a part of the counts only.', {
+    status: 503,
+    retry: { kind: 'backoff' },
+  });
 }

@@ -14,7 +14,10 @@ export type AzureFailureClass =
 const nameCodes = /NameAlreadyExists|NameNotAvailable|InvalidResourceLocation|ServerAlreadyExists|45157/i;
 const regionCodes =
   /ProvisioningDisabled|RegionDoesNotAllowProvisioning|LocationNotAvailable|QuotaExceeded|QuotaLimit|quota limit reached|exceed allowed|NotAcceptingNew|CapacityNotAvailable|SkuNotAvailable/i;
-const transientStatus = new Set([408, 409, 423, 425, 429]);
+/** 401: a token that expired on the way. Who lacks rights is told 403. */
+const transientStatus = new Set([401, 408, 409, 423, 425, 429]);
+/** Nobody answered, or there was no token to ask with: neither says anything about what was asked. */
+const unansweredNames = /^(Abort|Timeout|CredentialUnavailable|AuthenticationRequired|AggregateAuthentication)Error$/;
 
 /** @param text the error's code, and for a long operation that failed its message, which is all that the SDK keeps */
 export function azureFailureClass(status: number | null, text: string): AzureFailureClass {
@@ -36,7 +39,8 @@ export function azureError(error: unknown, doing: string): AppError {
   const status = numberAt(error, 'statusCode');
   const code = textAt(error, 'code') ?? operationFailureCode(messageOf(error)) ?? 'Unknown';
   const failed = /long-running operation has failed/i.test(messageOf(error));
-  const named = status === null && !failed && code !== 'Unknown';
+  const unanswered = error instanceof Error && unansweredNames.test(error.name);
+  const named = status === null && !failed && (code !== 'Unknown' || unanswered);
   const failureClass = azureFailureClass(status, named ? `${code} unavailable` : `${code} ${messageOf(error)}`);
   return new AppError(`azure.${failureClass}`, `Azure refused to ${doing} (${code}): ${messageOf(error)}`, {
     status: failureClass === 'transient' ? 503 : 502,

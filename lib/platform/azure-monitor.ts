@@ -1,6 +1,7 @@
 import { MonitorClient } from '@azure/arm-monitor';
 import { type TokenCredential } from '@azure/identity';
 import { azureError } from './azure-errors';
+import { impatience, retryOptions } from './azure-patience';
 
 /** How hot a database or pool is: the highest of its percentages, averaged over a while. Null: Azure has no number. */
 export interface AzureMetrics {
@@ -25,7 +26,8 @@ export function createAzureMetrics(deps: {
 }): AzureMetrics {
   const client = new MonitorClient(deps.credential, deps.subscriptionId, {
     ...(deps.endpoint === undefined ? {} : { endpoint: deps.endpoint }),
-    retryOptions: { maxRetries: 2, maxRetryDelayInMs: 5_000 },
+    retryOptions,
+    additionalPolicies: [impatience],
     ...deps.clientOptions,
   });
   const ask = async (resourceId: string, names: readonly string[]): Promise<number | null> => {

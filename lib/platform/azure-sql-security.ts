@@ -1,6 +1,7 @@
 import { type SqlManagementClient } from '@azure/arm-sql';
 import { MonitorClient } from '@azure/arm-monitor';
 import { type TokenCredential } from '@azure/identity';
+import { allOf, impatience, retryOptions, untilDone } from './azure-patience';
 
 export interface ServerSettings {
   minimalTlsVersion: string;
@@ -56,8 +57,6 @@ type ReadOrNull = <T>(doing: string, operation: () => Promise<T>) => Promise<T |
 
 const name = 'Default';
 const assessment = 'default';
-/** Between two polls of a step's long operation: each takes seconds. */
-const wait = { updateIntervalInMs: 1_000 };
 
 export function createAzureSqlSecurity(
   client: SqlManagementClient,
@@ -67,13 +66,15 @@ export function createAzureSqlSecurity(
 ): AzureSqlSecurity {
   const monitor = new MonitorClient(deps.credential, deps.subscriptionId, {
     ...(deps.endpoint === undefined ? {} : { endpoint: deps.endpoint }),
+    retryOptions,
+    additionalPolicies: [impatience],
     ...deps.clientOptions,
   });
   const masterOf = (serverId: string): string => `${serverId}/databases/master`;
   return {
     updateServer: (group, server, settings) =>
       call(`update the server ${server}`, async () => {
-        await client.servers.beginUpdateAndWait(group, server, settings, wait);
+        await client.servers.beginUpdateAndWait(group, server, settings, untilDone());
       }),
     entraOnly: async (group, server) => {
       const found = await readOrNull(`show the authentication of ${server}`, () =>
@@ -88,17 +89,17 @@ export function createAzureSqlSecurity(
           server,
           name,
           { azureADOnlyAuthentication: true },
-          wait,
+          untilDone(),
         );
       }),
     firewallRules: (group, server) =>
       call(`list the firewall rules of ${server}`, async () => {
-        const rules: FirewallRule[] = [];
-        for await (const rule of client.firewallRules.listByServer(group, server)) {
-          const { startIpAddress = '', endIpAddress = '' } = rule;
-          rules.push({ name: rule.name ?? '', startIpAddress, endIpAddress });
-        }
-        return rules;
+        const rules = await allOf(client.firewallRules.listByServer(group, server));
+        return rules.map(({ name: rule = '', startIpAddress = '', endIpAddress = '' }) => ({
+          name: rule,
+          startIpAddress,
+          endIpAddress,
+        }));
       }),
     putFirewallRule: (group, server, { name: rule, ...addresses }) =>
       call(`set the firewall rule ${rule} of ${server}`, async () => {
@@ -106,16 +107,13 @@ export function createAzureSqlSecurity(
       }),
     virtualNetworkRules: (group, server) =>
       call(`list the network rules of ${server}`, async () => {
-        const rules: { name: string; subnetId: string }[] = [];
-        for await (const rule of client.virtualNetworkRules.listByServer(group, server)) {
-          rules.push({ name: rule.name ?? '', subnetId: rule.virtualNetworkSubnetId ?? '' });
-        }
-        return rules;
+        const rules = await allOf(client.virtualNetworkRules.listByServer(group, server));
+        return rules.map((rule) => ({ name: rule.name ?? '', subnetId: rule.virtualNetworkSubnetId ?? '' }));
       }),
     putVirtualNetworkRule: (group, server, rule) =>
       call(`set the network rule ${rule.name} of ${server}`, async () => {
         const settings = { virtualNetworkSubnetId: rule.subnetId };
-        await client.virtualNetworkRules.beginCreateOrUpdateAndWait(group, server, rule.name, settings, wait);
+        await client.virtualNetworkRules.beginCreateOrUpdateAndWait(group, server, rule.name, settings, untilDone());
       }),
     auditing: async (group, server) => {
       const found = await readOrNull(`show the auditing of ${server}`, () =>
@@ -128,7 +126,12 @@ export function createAzureSqlSecurity(
     setAuditing: (group, server, { isAzureMonitorTargetEnabled, auditActionsAndGroups }) =>
       call(`set the auditing of ${server}`, async () => {
         const settings = { state: 'Enabled', isAzureMonitorTargetEnabled, auditActionsAndGroups } as const;
-        await client.extendedServerBlobAuditingPolicies.beginCreateOrUpdateAndWait(group, server, settings, wait);
+        await client.extendedServerBlobAuditingPolicies.beginCreateOrUpdateAndWait(
+          group,
+          server,
+          settings,
+          untilDone(),
+        );
       }),
     diagnostics: (serverId, setting) =>
       readOrNull(`show the diagnostic setting ${setting}`, async () => {
@@ -154,7 +157,7 @@ export function createAzureSqlSecurity(
           server,
           name,
           { state: 'Enabled' },
-          wait,
+          untilDone(),
         );
       }),
     vulnerabilityAssessment: async (group, server) => {

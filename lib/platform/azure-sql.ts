@@ -2,6 +2,7 @@ import { type Server, SqlManagementClient, type SqlManagementClientOptionalParam
 import { type TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { azureError, isNotFound } from './azure-errors';
+import { allOf, impatience, retryOptions } from './azure-patience';
 import { type AzureSqlSecurity, createAzureSqlSecurity } from './azure-sql-security';
 
 /** Logical SQL servers and what is on them, as Azure Resource Manager has them. Names are lower case, regions without spaces. */
@@ -104,13 +105,11 @@ export interface AzureSqlDeps {
   clientOptions?: SqlManagementClientOptionalParams;
 }
 
-/** The SDK's own patience is three tries; a tick that is throttled had better come again than wait for minutes. */
-const retryOptions = { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 5_000 };
-
 export function createAzureSql(deps: AzureSqlDeps): AzureSql {
   const client = new SqlManagementClient(deps.credential, deps.subscriptionId, {
     ...(deps.endpoint === undefined ? {} : { endpoint: deps.endpoint }),
     retryOptions,
+    additionalPolicies: [impatience],
     ...deps.clientOptions,
   });
   const call = async <T>(doing: string, operation: () => Promise<T>): Promise<T> => {
@@ -131,7 +130,7 @@ export function createAzureSql(deps: AzureSqlDeps): AzureSql {
 
   return {
     ...createAzureSqlSecurity(client, deps, call, readOrNull),
-    listServers: () => call('list the servers', async () => (await all(client.servers.list())).map(serverOf)),
+    listServers: () => call('list the servers', async () => (await allOf(client.servers.list())).map(serverOf)),
     readServer: (resourceGroup, server) =>
       readOrNull(`show the server ${server}`, async () => serverOf(await client.servers.get(resourceGroup, server))),
     nameTaken: (name) =>
@@ -139,9 +138,10 @@ export function createAzureSql(deps: AzureSqlDeps): AzureSql {
         const answer = await client.servers.checkNameAvailability({ name, type: 'Microsoft.Sql/servers' });
         return answer.available === true ? null : (answer.message ?? answer.reason ?? 'not available');
       }),
-    createServer: (resourceGroup, server, { region, identity, ...definition }, poller) =>
-      call(`create the server ${server}`, async () =>
-        progress(
+    createServer: (resourceGroup, server, { region, identity, ...definition }, kept) =>
+      call(`create the server ${server}`, async () => {
+        const poller = readablePoller(kept);
+        return progress(
           await client.servers.beginCreateOrUpdate(
             resourceGroup,
             server,
@@ -149,32 +149,30 @@ export function createAzureSql(deps: AzureSqlDeps): AzureSql {
             poller === null ? {} : { resumeFrom: poller },
           ),
           poller !== null,
-        ),
-      ),
+        );
+      }),
     countDatabases: (resourceGroup, server) =>
       call(`list the databases of ${server}`, async () => {
-        let count = 0;
-        for await (const { kind } of client.databases.listByServer(resourceGroup, server)) {
-          if (!(kind ?? '').split(',').includes('system')) count += 1;
-        }
-        return count;
+        const databases = await allOf(client.databases.listByServer(resourceGroup, server));
+        return databases.filter(({ kind }) => !(kind ?? '').split(',').includes('system')).length;
       }),
     serverUsages: (resourceGroup, server) =>
       call(`show the usages of ${server}`, async () =>
-        (await all(client.serverUsages.listByServer(resourceGroup, server))).map(usageOf),
+        (await allOf(client.serverUsages.listByServer(resourceGroup, server))).map(usageOf),
       ),
     regionalUsages: (region) =>
       call(`show the quotas of ${region}`, async () =>
-        (await all(client.subscriptionUsages.listByLocation(region))).map(usageOf),
+        (await allOf(client.subscriptionUsages.listByLocation(region))).map(usageOf),
       ),
     readDatabase: (resourceGroup, server, database) =>
       readOrNull(`show the database ${database}`, async () => {
         const { tags } = await client.databases.get(resourceGroup, server, database);
         return { tags: tags ?? {} };
       }),
-    createDatabase: (resourceGroup, server, database, { region, tags, sku, elasticPoolId }, poller) =>
-      call(`create the database ${database} on ${server}`, async () =>
-        progress(
+    createDatabase: (resourceGroup, server, database, { region, tags, sku, elasticPoolId }, kept) =>
+      call(`create the database ${database} on ${server}`, async () => {
+        const poller = readablePoller(kept);
+        return progress(
           await client.databases.beginCreateOrUpdate(
             resourceGroup,
             server,
@@ -188,11 +186,11 @@ export function createAzureSql(deps: AzureSqlDeps): AzureSql {
             poller === null ? {} : { resumeFrom: poller },
           ),
           poller !== null,
-        ),
-      ),
+        );
+      }),
     listElasticPools: (resourceGroup, server) =>
       call(`list the pools of ${server}`, async () =>
-        (await all(client.elasticPools.listByServer(resourceGroup, server))).map(({ id = '', name = '' }) => ({
+        (await allOf(client.elasticPools.listByServer(resourceGroup, server))).map(({ id = '', name = '' }) => ({
           id,
           name,
           server,
@@ -200,16 +198,31 @@ export function createAzureSql(deps: AzureSqlDeps): AzureSql {
       ),
     listPooledDatabases: (resourceGroup, server, pool) =>
       call(`list the databases of the pool ${pool}`, async () =>
-        (await all(client.databases.listByElasticPool(resourceGroup, server, pool))).map(({ id = '', name = '' }) => ({
-          id,
-          name,
-        })),
+        (await allOf(client.databases.listByElasticPool(resourceGroup, server, pool))).map(
+          ({ id = '', name = '' }) => ({
+            id,
+            name,
+          }),
+        ),
       ),
     moveToPool: (resourceGroup, server, database, elasticPoolId) =>
       call(`move the database ${database}`, async () => {
         await client.databases.beginUpdate(resourceGroup, server, database, { elasticPoolId });
       }),
   };
+}
+
+/** Null where it cannot be read any more: then the same PUT once more tells what became of it. */
+function readablePoller(poller: string | null): string | null {
+  try {
+    return poller === null
+      ? null
+      : z.object({ state: z.looseObject({}) }).safeParse(JSON.parse(poller)).success
+        ? poller
+        : null;
+  } catch {
+    return null;
+  }
 }
 
 interface Poller {
@@ -226,12 +239,6 @@ async function progress(poller: Poller, resumed: boolean): Promise<LongOperation
   if (!poller.isDone()) return { done: false, poller: poller.toString() };
   poller.getResult();
   return { done: true };
-}
-
-async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
-  const items: T[] = [];
-  for await (const item of pages) items.push(item);
-  return items;
 }
 
 export function normalRegion(text: string): string {

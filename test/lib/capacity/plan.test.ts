@@ -1,7 +1,8 @@
 import { expectedGrowth, exhaustedInMs, percentile, theilSenSlope, withSample } from '../../../lib/capacity/forecast';
 import { alertChanges } from '../../../lib/capacity/alerts';
 import { closeness, nextOrdinal, serverName, severities, severityOf } from '../../../lib/capacity/model';
-import { type Condition, decide, type RegionFacts } from '../../../lib/capacity/plan';
+import { type Condition, type RegionFacts } from '../../../lib/capacity/facts';
+import { decide } from '../../../lib/capacity/plan';
 import { policySchema } from '../../../lib/capacity/policy';
 import { simulate } from '../../../lib/capacity/simulate';
 import { movesOf } from '../../../lib/capacity/balance';
