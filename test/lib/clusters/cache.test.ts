@@ -2,6 +2,7 @@ import { createHashes } from '../../../lib/platform/redis';
 import { ann, createTestClusters } from '../../support/clusters';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import { startTestRedis, type TestRedis } from '../../support/redis';
+import { request } from './fixtures';
 
 /** Many requests in a row, on a machine that may be busy. */
 jest.setTimeout(180_000);
@@ -142,14 +143,48 @@ describe('the clusters in Redis', () => {
     expect(await known(instance)).toEqual(['a']);
   });
 
-  it('cannot be used to allow anything: what stands is decided from the document', async () => {
+  it('cannot be used to allow anything: what stands, and what is chosen, is decided from the document', async () => {
     await instance.api('POST', 'buildClusters', { body: { name: 'a', ...external }, headers: ann });
-    await known(instance);
+    expect(await known(instance)).toEqual(['a']);
     const other = createTestClusters({ documents });
     // Without Redis, so that Redis is left with the old picture.
     await other.api('PATCH', 'buildClusters/a', { body: { scmOrganizations: ['fabrikam'] }, headers: ann });
-    expect(await known(instance)).toEqual(['a']);
-    const standing = await instance.services.directory.standing('a', { organization, scmContext: null });
+    const { directory } = instance.services;
+    const standing = await directory.standing('a', { organization, scmContext: null });
     expect(standing).toMatchObject({ kind: 'leave' });
+    for (const wanted of [null, 'a']) {
+      const { choice } = await directory.choose(request({ organization, wanted }));
+      expect(choice.cluster).not.toBe('a');
+      expect(JSON.stringify(choice.candidates)).not.toContain('"a"');
+    }
+  });
+
+  it('are not believed when Redis lies: neither clusters that are not there, nor other facts about those that are', async () => {
+    await instance.api('POST', 'buildClusters', { body: { name: 'theirs', ...external }, headers: ann });
+    await instance.api('PATCH', 'buildClusters/theirs', {
+      body: { scmOrganizations: ['fabrikam'], isActive: false },
+      headers: ann,
+    });
+    const { value } = await instance.services.registry.read('theirs');
+    const lie = { ...value, scmOrganizations: [organization], isActive: true, queue: 'managed' };
+    const invented = { ...lie, id: 'invented', name: 'invented', queue: 'invented' };
+    const hashes = createHashes(redis.url);
+    await hashes.set('sqlfleet:clusters', {
+      theirs: JSON.stringify({ revision: value.revision, cluster: lie }),
+      invented: JSON.stringify({ revision: 99, cluster: invented }),
+    });
+    await hashes.close();
+    const { directory } = instance.services;
+    await createTestClusters({ documents }).api('POST', 'buildClusters', {
+      body: { name: 'hidden', ...external },
+      headers: ann,
+    });
+    const { choice: hidden } = await directory.choose(request({ organization, wanted: 'Hidden' }));
+    expect(hidden.cluster).toBe('hidden');
+    for (const wanted of [null, 'theirs', 'invented']) {
+      const { choice } = await directory.choose(request({ organization, wanted, override: wanted }));
+      expect(['managed', 'hidden', null]).toContain(choice.cluster);
+      expect(choice.queue).toBe(choice.cluster);
+    }
   });
 });
