@@ -1,7 +1,7 @@
 import { type HttpRequest } from '@azure/functions';
 import { clusterNotFound } from '../lib/clusters/errors';
 import { clusterNamePattern } from '../lib/clusters/model';
-import { jsonBody, optionalJsonBody, refuseLargerThan } from '../lib/platform/http';
+import { jsonBody, optionalJsonBody } from '../lib/platform/http';
 import { problem } from './answers';
 
 /** What the operations on clusters and on their keys have in common. */
@@ -30,7 +30,6 @@ export function nameOf(request: HttpRequest): string {
 const largestBodyBytes = 128 * 1024;
 
 export function bodyOf(request: HttpRequest): Promise<unknown> {
-  refuseLargerThan(request, largestBodyBytes);
   // A DELETE may say who and why in a body, as other changes do; mostly it has none.
-  return request.method === 'DELETE' ? optionalJsonBody(request) : jsonBody(request);
+  return (request.method === 'DELETE' ? optionalJsonBody : jsonBody)(request, largestBodyBytes);
 }

@@ -2,7 +2,13 @@ import { type HttpRequest, type HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { auditSubject } from '../lib/clusters/changes';
 import { clusterNotFound } from '../lib/clusters/errors';
-import { type Cluster, clusterInputSchema, clusterPatchSchema, clusterStatusSchema } from '../lib/clusters/schema';
+import {
+  type Cluster,
+  clusterInputSchema,
+  clusterNameSchema,
+  clusterPatchSchema,
+  clusterStatusSchema,
+} from '../lib/clusters/schema';
 import { type ClusterServices } from '../lib/clusters/services';
 import { clusterView, clusterViewSchema } from '../lib/clusters/view';
 import { recordedSchema } from '../lib/platform/audit';
@@ -17,7 +23,7 @@ import { bodyOf, etagHeader, nameOf, refusals, writeHeaders } from './cluster-re
 const listQuery = z.strictObject({ status: oneOrMore(clusterStatusSchema), ...pagingQuery });
 const auditQuery = z.strictObject(pagingQuery);
 const removeQuery = z.strictObject({
-  successor: z.string().optional().meta({ description: 'The cluster that takes over what this one has.' }),
+  successor: clusterNameSchema.optional().meta({ description: 'The cluster that takes over what this one has.' }),
 });
 const flag = z.preprocess((value) => value === '' || value === 'true' || value === '1', z.boolean());
 const selectQuery = z.strictObject({
@@ -145,9 +151,9 @@ export function clusterRoutes(services: () => ClusterServices): Route[] {
       operationId: 'patchBuildCluster',
       method: 'PATCH',
       path: 'buildClusters/{name}',
-      summary: 'Change some fields. What is left out stays; name and queue stay always.',
+      summary: 'Change some fields. What is left out stays, null is the default again; name and queue stay always.',
       requestHeaders: writeHeaders,
-      body: { 'application/json': clusterPatchSchema },
+      body: { 'application/json': clusterPatchSchema, 'application/merge-patch+json': clusterPatchSchema },
       responses: {
         200: { description: 'Changed, or as it was.', body: clusterViewSchema, headers: etagHeader },
         ...refusals,

@@ -11,8 +11,7 @@ import {
 import { heartbeatRequestSchema, tokenRequestSchema, type WorkerIdentity } from '../lib/clusters/handshake/handshake';
 import { clusterNamePattern } from '../lib/clusters/model';
 import { type ClusterServices } from '../lib/clusters/services';
-import { AppError } from '../lib/platform/errors';
-import { jsonBody, parsed, problemSchema, queryOf, refuseLargerThan, type Route } from '../lib/platform/http';
+import { boundedText, jsonBody, parsed, problemSchema, queryOf, type Route } from '../lib/platform/http';
 
 const problem = (description: string) => ({ description, body: problemSchema, mediaType: 'application/problem+json' });
 const refusals = {
@@ -58,14 +57,6 @@ function nameOf(request: HttpRequest): string {
   return clusterNamePattern.test(name) ? name : '-';
 }
 
-/** Declared or not: a body that grows is not read to its end to find out. */
-async function boundedText(request: HttpRequest, maximumBytes: number): Promise<string> {
-  refuseLargerThan(request, maximumBytes);
-  const text = await request.text();
-  if (text.length <= maximumBytes) return text;
-  throw new AppError('request.tooLarge', `At most ${maximumBytes} bytes are accepted.`, { status: 413 });
-}
-
 /** The calls of workers. They carry no function key: who calls is known by the cluster's own key pair, or not at all. */
 export function workerRoutes(clusters: () => ClusterServices, work: () => RemoteWork): Route[] {
   const worker = (request: HttpRequest): Promise<WorkerIdentity> => {
@@ -73,8 +64,7 @@ export function workerRoutes(clusters: () => ClusterServices, work: () => Remote
     return clusters().handshake.authenticate(nameOf(request), bearer);
   };
   const body = async <T>(request: HttpRequest, schema: z.ZodType<T>): Promise<T> => {
-    refuseLargerThan(request, largestBodyBytes);
-    return parsed(schema, await jsonBody(request), 'body');
+    return parsed(schema, await jsonBody(request, largestBodyBytes), 'body');
   };
 
   return [
@@ -93,8 +83,8 @@ export function workerRoutes(clusters: () => ClusterServices, work: () => Remote
         503: problem('The app has no key to sign credentials with.'),
       },
       async handle(request) {
-        refuseLargerThan(request, largestTokenBytes);
-        const { token, workerId } = parsed(tokenRequestSchema, await jsonBody(request), 'body');
+        const sent = await jsonBody(request, largestTokenBytes);
+        const { token, workerId } = parsed(tokenRequestSchema, sent, 'body');
         const admission = await clusters().handshake.admit(nameOf(request), token, workerId);
         return { headers: { 'cache-control': 'no-store' }, jsonBody: admission };
       },

@@ -87,6 +87,13 @@ export function createPlacement(deps: PlacementDeps) {
     }
     const standing = await deps.clusters.standing(build.cluster, clusterRequestOf(build));
     const stays: Placement = { build, cluster: build.cluster, waitingFor: null };
+    if (standing.kind === 'fit' && standing.queue !== build.queue) {
+      // The name was registered again: what was sent to the earlier queue is gone with it.
+      const { choice } = await deps.clusters.choose(clusterRequestOf(build));
+      if (choice.cluster === null) return { build, cluster: null, waitingFor: `no build cluster: ${choice.reason}` };
+      const moved = await move(build, choice, `"${build.cluster}" was registered again and has another queue`);
+      return { build: moved, cluster: moved.cluster, waitingFor: null };
+    }
     if (standing.kind === 'fit' && !isAssigned(build)) return stays;
     const choice = await choose(build);
     if (standing.kind === 'fit' && (choice.cluster === null || choice.cluster === build.cluster)) return stays;

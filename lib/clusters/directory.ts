@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { createCache } from '../platform/cache';
 import { type Clock } from '../platform/clock';
 import { type ClusterDirectory, type ClusterRequest } from '../platform/cluster-choice';
 import { forEachConcurrently } from '../platform/concurrency';
 import { type BuildQueue } from '../platform/messages';
-import { type ClusterCache } from './cache';
-import { heartbeatLostAfterMs, managedCluster } from './model';
+import { type ClusterCache, isOfInterest } from './cache';
+import { clusterIdOf, clusterNamePattern, heartbeatLostAfterMs, managedCluster } from './model';
 import { type Candidate, type Selection, selectCluster } from './plan';
 import { serves, statusAt, type StatusAt } from './status';
 import { type Cluster, type Heartbeat } from './schema';
@@ -54,23 +55,38 @@ export function createDirectory(deps: DirectoryDeps): Directory {
   };
   const heartbeats = (withinMs: number): Promise<Heartbeat[]> => store.heartbeats(clock.nowMs() - withinMs);
 
+  const selectAmong = async (clusters: readonly Cluster[], request: ClusterRequest, random: number) => {
+    const reports = await heartbeats(heartbeatLostAfterMs);
+    const nowMs = clock.nowMs();
+    const candidates = clusters.map((cluster): Candidate => {
+      return { cluster, at: statusAt(cluster, reports, nowMs), backlog: null };
+    });
+    // How long a queue is weighs; that it could not be asked must not keep a build from its cluster.
+    const asked = candidates.filter(
+      ({ cluster, at }) => at.status === 'active' && at.slots !== null && serves(cluster, request),
+    );
+    await forEachConcurrently(asked, askedAtOnce, async (candidate) => {
+      candidate.backlog = await backlogs.get(candidate.cluster.queue).catch(() => null);
+    });
+    return selectCluster(request, candidates, random, new Date(nowMs).toISOString());
+  };
+
   const directory: Directory = {
     async select(request, random = deps.random()) {
       await managedIsThere();
-      const clusters = (await deps.cache.current()).sort((a, b) => (a.id < b.id ? -1 : 1));
-      const reports = await heartbeats(heartbeatLostAfterMs);
-      const nowMs = clock.nowMs();
-      const candidates = clusters.map((cluster): Candidate => {
-        return { cluster, at: statusAt(cluster, reports, nowMs), backlog: null };
-      });
-      // How long a queue is weighs; that it could not be asked must not keep a build from its cluster.
-      const asked = candidates.filter(
-        ({ cluster, at }) => at.status === 'active' && at.slots !== null && serves(cluster, request),
-      );
-      await forEachConcurrently(asked, askedAtOnce, async (candidate) => {
-        candidate.backlog = await backlogs.get(candidate.cluster.queue).catch(() => null);
-      });
-      return selectCluster(request, candidates, random, new Date(nowMs).toISOString());
+      const clusters = new Map((await deps.cache.current()).map((cluster) => [cluster.id, cluster]));
+      for (;;) {
+        const known = [...clusters.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+        const selection = await selectAmong(known, request, random);
+        const decisive = selection.choice.cluster ?? unknownNameOf(request, selection);
+        if (decisive === null) return selection;
+        // The picture proposes; the document decides. A wrong entry is put right once, so this ends.
+        const found = (await store.find(decisive))?.value;
+        const document = found !== undefined && isOfInterest(found) ? found : undefined;
+        if (isDeepStrictEqual(clusters.get(decisive), document)) return selection;
+        if (document === undefined) clusters.delete(decisive);
+        else clusters.set(decisive, document);
+      }
     },
 
     choose: (request) => directory.select(request),
@@ -108,4 +124,10 @@ export function createDirectory(deps: DirectoryDeps): Directory {
     },
   };
   return directory;
+}
+
+/** The id of a named cluster that was not found for whoever asks. */
+function unknownNameOf({ override, wanted }: ClusterRequest, { refused }: Selection): string | null {
+  const name = override ?? wanted;
+  return refused !== null && name !== null && clusterNamePattern.test(name) ? clusterIdOf(name) : null;
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type InputProblem } from '../platform/errors';
 import { invalidCluster } from './errors';
 import { isUsable, usableKeysAtMost } from './keys';
+import { managedCluster } from './model';
 import {
   type Cluster,
   type ClusterInput,
@@ -31,12 +32,13 @@ export function refuseProblems(problems: readonly InputProblem[]): void {
   if (problems.length > 0) throw invalidCluster(problems);
 }
 
-/** The one form and the list are the same field. */
-function partsOf({ scmOrganization, scmOrganizations, signOptions, ...rest }: ClusterInput | ClusterPatch) {
-  const organizations =
+/** The one form and the list are the same field; organisations are told apart without case. */
+function partsOf({ scmOrganization, scmOrganizations, signOptions, ...rest }: ClusterInput) {
+  const named =
     scmOrganization === undefined && scmOrganizations === undefined
       ? undefined
-      : [...new Set([...(scmOrganizations ?? []), ...(scmOrganization === undefined ? [] : [scmOrganization])])];
+      : [...(scmOrganizations ?? []), ...(scmOrganization === undefined ? [] : [scmOrganization])];
+  const organizations = named && [...new Map(named.map((name) => [name.toLowerCase(), name])).values()];
   const { description, maintainer, scmContext, isActive, managedBy, weightage, group, startsOnDemand } = rest;
   const plain = { description, maintainer, scmContext, isActive, managedBy, weightage, group, startsOnDemand };
   return { ...definedOnly(plain), organizations, signOptions };
@@ -63,15 +65,12 @@ export function fieldsOf(name: string, input: ClusterInput) {
     managedBy: 'external' as const,
     ...plain,
     scmOrganizations: organizations ?? [],
-    signOptions: {
-      issuer: name,
-      subject: name,
-      audience: 'sqlfleet',
-      expiresSeconds: 300,
-      algorithm: null,
-      ...signOptionsOf(signOptions ?? {}),
-    },
+    signOptions: { ...defaultSignOptions(name), ...signOptionsOf(signOptions ?? {}) },
   };
+}
+
+function defaultSignOptions(name: string): SignOptions {
+  return { issuer: name, subject: name, audience: 'sqlfleet', expiresSeconds: 300, algorithm: null };
 }
 
 function signOptionsOf({ expires, ...rest }: SignOptionsInput): Partial<SignOptions> {
@@ -100,10 +99,11 @@ export function fieldProblems(
   return problems;
 }
 
-/** Name and queue are what others refer to: they stay. */
+/** Name and queue are what others refer to: they stay. And the app's own cluster is the app's. */
 export function refuseOtherIdentity(
   current: Cluster,
   { name, queue }: { name?: string | undefined; queue?: string | undefined },
+  managedBy: Cluster['managedBy'],
 ): void {
   const problems = [
     ...(name !== undefined && name !== current.name
@@ -118,18 +118,55 @@ export function refuseOtherIdentity(
     ...(queue !== undefined && queue !== current.queue
       ? [problem('clusters.queue', `the queue is "${current.queue}" and stays so`, 'body.queue')]
       : []),
+    ...(current.id === managedCluster && managedBy !== 'sqlfleet'
+      ? [problem('clusters.managedBy', 'the app works off this cluster itself: say "sqlfleet"', 'body.managedBy')]
+      : []),
   ];
   refuseProblems(problems);
 }
 
-/** What PATCH says: everything that is left out stays. */
+/** What PATCH says: everything that is left out stays, and what is null has its default again. */
 export function patched(current: Cluster, input: ClusterPatch): Cluster {
-  const { organizations, signOptions, ...plain } = partsOf(input);
+  const { signOptions, ...fields } = input;
+  const { weightage, group, startsOnDemand, scmOrganizations, scmContext } = fields;
+  const {
+    organizations,
+    signOptions: _none,
+    ...plain
+  } = partsOf({
+    ...fields,
+    weightage: orDefault(weightage, defaults.weightage),
+    group: orDefault(group, defaults.group),
+    startsOnDemand: orDefault(startsOnDemand, defaults.startsOnDemand),
+    scmContext: orDefault(scmContext, defaults.scmContext),
+    scmOrganizations: orDefault(scmOrganizations, []),
+  });
   return {
     ...current,
     ...plain,
     scmOrganizations: organizations ?? current.scmOrganizations,
-    signOptions: { ...current.signOptions, ...signOptionsOf(signOptions ?? {}) },
+    signOptions: patchedSignOptions(current, signOptions),
+  };
+}
+
+function orDefault<T>(value: T | null | undefined, fallback: T): T | undefined {
+  return value === null ? fallback : value;
+}
+
+function patchedSignOptions({ name, signOptions }: Cluster, input: ClusterPatch['signOptions']): SignOptions {
+  const byDefault = defaultSignOptions(name);
+  if (input === undefined) return signOptions;
+  if (input === null) return byDefault;
+  const { issuer, subject, audience, expires, algorithm } = input;
+  return {
+    ...signOptions,
+    ...definedOnly({
+      issuer: orDefault(issuer, byDefault.issuer),
+      subject: orDefault(subject, byDefault.subject),
+      audience: orDefault(audience, byDefault.audience),
+      expiresSeconds: orDefault(expires, byDefault.expiresSeconds),
+      algorithm: algorithm ?? (algorithm === null ? null : undefined),
+    }),
   };
 }
 

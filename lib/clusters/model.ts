@@ -16,6 +16,9 @@ export const heartbeatLostAfterMs = 45_000;
  */
 export const clusterNamePattern = /^[A-Za-z0-9](?:[\w.-]{0,48}[A-Za-z0-9])?$/;
 
+/** `POST buildClusters/select` chooses; a cluster of that name could be taken for it. */
+export const reservedNames: ReadonlySet<string> = new Set(['select']);
+
 export function clusterIdOf(name: string): string {
   return name.toLowerCase();
 }

@@ -23,8 +23,8 @@ const completed = 'sqlfleet:clusters:completed';
 
 /** Longer than any write takes: a mark as old as this was left by a writer that died. */
 const markLostAfterMs = 5 * 60_000;
-/** A writer that could not reach Redis leaves others with an old picture for this long at most. */
-const pictureAgeMs = 60_000;
+/** A writer that alone cannot reach Redis leaves others with an old picture for this long at most. */
+const pictureAgeMs = 5_000;
 
 const entrySchema = z.object({ revision: z.int(), cluster: clusterSchema });
 
@@ -56,14 +56,20 @@ export function createRedisCache(deps: RedisCacheDeps): ClusterCache {
       return { remove: [...new Set(remove)], set: { [index]: { [cluster.id]: entry }, ...own } };
     });
 
-  const rebuild = async (marks: Record<string, string>): Promise<Cluster[]> => {
+  /** Of the connection that the picture was made good over: after another loss it is to be made good again. */
+  let goodSince = -1;
+
+  const rebuild = async (entries: Record<string, string>, marks: Record<string, string>): Promise<Cluster[]> => {
+    const losses = hashes.losses();
     const clusters = await deps.all();
     const nowMs = clock.nowMs();
+    const isThere = ({ id, revision }: Cluster): boolean => (parsed(entries[id] ?? '')?.revision ?? -1) === revision;
     const write = async (): Promise<void> => {
-      for (const cluster of clusters) await put(cluster);
+      for (const cluster of clusters) if (!isThere(cluster)) await put(cluster);
       const lost = Object.keys(marks).filter((token) => nowMs - Number(marks[token]) > markLostAfterMs);
       if (lost.length > 0) await hashes.removeFields(changing, lost);
       await hashes.set(completed, { atMs: String(nowMs) });
+      goodSince = losses;
     };
     await orWarn(write(), 'the clusters could not be written to Redis');
     return clusters.filter(isOfInterest);
@@ -77,11 +83,13 @@ export function createRedisCache(deps: RedisCacheDeps): ClusterCache {
       });
       if (picture === null) return (await deps.all()).filter(isOfInterest);
       const [entries = {}, marks = {}, { atMs } = {}] = picture;
-      const isFresh = atMs !== undefined && clock.nowMs() - Number(atMs) < pictureAgeMs;
-      if (!isFresh || Object.keys(marks).length > 0) return rebuild(marks);
+      const isFresh = atMs !== undefined && Math.abs(clock.nowMs() - Number(atMs)) < pictureAgeMs;
+      // While this instance was cut off, others may have been too, and changed documents without Redis.
+      const isGood = isFresh && goodSince === hashes.losses();
+      if (!isGood || Object.keys(marks).length > 0) return rebuild(entries, marks);
       const clusters = Object.values(entries).map(parsed);
       // Somebody else wrote there, or an earlier version of the app.
-      if (clusters.includes(null)) return rebuild(marks);
+      if (clusters.includes(null)) return rebuild(entries, marks);
       return clusters.flatMap((entry) => (entry !== null && isOfInterest(entry.cluster) ? [entry.cluster] : []));
     },
 

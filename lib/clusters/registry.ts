@@ -157,7 +157,7 @@ export function createRegistry({ store, changes, life, clock, newId }: RegistryD
         by,
         'put',
         (current) => {
-          refuseOtherIdentity(current, input);
+          refuseOtherIdentity(current, input, fields.managedBy);
           const next = { ...current, ...fields };
           if (uploads.length > 0) return changed(current, withKeys(next, keys, { at: now(), ...by }));
           refuseProblems(fieldProblems(fields, usableKeys(current)));
@@ -174,8 +174,8 @@ export function createRegistry({ store, changes, life, clock, newId }: RegistryD
         by,
         'patch',
         (current) => {
-          refuseOtherIdentity(current, input);
           const next = patched(current, input);
+          refuseOtherIdentity(current, input, next.managedBy);
           refuseProblems(fieldProblems(next, usableKeys(current)));
           return changed(current, next);
         },

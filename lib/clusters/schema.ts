@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { clusterIdOf, clusterNamePattern, clusterStatuses } from './model';
+import { clusterIdOf, clusterNamePattern, clusterStatuses, reservedNames } from './model';
 
 /** Schemas of everything that enters or leaves the clusters capability: requests, documents, answers. */
 
@@ -12,7 +12,8 @@ export const clusterNameSchema = z
   .regex(
     clusterNamePattern,
     'a name has 1 to 50 letters, digits, ".", "_" or "-", and begins and ends with a letter or digit',
-  );
+  )
+  .refine((name) => !reservedNames.has(clusterIdOf(name)), 'this name is a part of the API');
 
 /** Anything printable: what goes into logs and lists must not forge lines there. */
 const line = (longest: number) =>
@@ -21,9 +22,12 @@ const line = (longest: number) =>
     .trim()
     .min(1)
     .max(longest)
-    .regex(/^[^\p{Cc}\p{Cf}]*$/u, 'no control characters');
+    .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'no control characters, and whole characters only');
 
-const organization = line(100).regex(/^[^/\s]*$/u, 'the name of an organisation, without the repository');
+const organization = line(100)
+  .regex(/^[^/\s]*$/u, 'the name of an organisation, without the repository')
+  // Whoever writes one means everybody, and would get nobody.
+  .regex(/^[^*?]*$/u, 'no wildcards: name each organisation');
 
 export const requesterSchema = z.object({
   organization: organization.nullable().default(null),
@@ -103,9 +107,30 @@ export const clusterInputSchema = z
   .extend(byWhom);
 export type ClusterInput = z.infer<typeof clusterInputSchema>;
 
-/** PATCH: what is left out stays. */
+/**
+ * PATCH: what is left out stays, and null takes a field back to its default (RFC 7396). Not so who works the cluster, and
+ * whether: a client that writes null where it has nothing to say must not switch it on.
+ */
 export const clusterPatchSchema = z
-  .strictObject({ name: clusterNameSchema, queue: clusterNameSchema, ...writable, ...byWhom })
+  .strictObject({
+    name: clusterNameSchema,
+    queue: clusterNameSchema,
+    ...writable,
+    scmOrganizations: writable.scmOrganizations.nullable(),
+    weightage: writable.weightage.nullable(),
+    group: writable.group.nullable(),
+    startsOnDemand: writable.startsOnDemand.nullable(),
+    signOptions: z
+      .strictObject({
+        issuer: signOptionsInputSchema.shape.issuer.nullable(),
+        subject: signOptionsInputSchema.shape.subject.nullable(),
+        audience: signOptionsInputSchema.shape.audience.nullable(),
+        expires: signOptionsInputSchema.shape.expires.nullable(),
+        algorithm: signOptionsInputSchema.shape.algorithm.nullable(),
+      })
+      .nullable(),
+    ...byWhom,
+  })
   .partial();
 export type ClusterPatch = z.infer<typeof clusterPatchSchema>;
 
@@ -154,7 +179,7 @@ export const clusterSchema = z.object({
   /** The name in small letters. */
   id: z.string(),
   partition: z.literal(partitions.clusters),
-  name: clusterNameSchema,
+  name: z.string(),
   /** One more each time that the name is registered again after a deletion. */
   generation: z.int(),
   /** One more with every write, over generations too. */

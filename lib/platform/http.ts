@@ -123,15 +123,34 @@ export function queryOf(request: HttpRequest): Record<string, string | string[]>
   return query;
 }
 
-/** @throws AppError `request.notJson` (400) */
-export async function jsonBody(request: HttpRequest): Promise<unknown> {
-  return parsedJson(await request.text());
+/** @throws AppError `request.notJson` (400), `request.tooLarge` (413) */
+export async function jsonBody(request: HttpRequest, maximumBytes = Infinity): Promise<unknown> {
+  return parsedJson(await boundedText(request, maximumBytes));
 }
 
-/** For methods that mostly have no body: then null. @throws AppError `request.notJson` (400) */
-export async function optionalJsonBody(request: HttpRequest): Promise<unknown> {
-  const text = await request.text();
+/** For methods that mostly have no body: then null. @throws AppError `request.notJson` (400), `request.tooLarge` (413) */
+export async function optionalJsonBody(request: HttpRequest, maximumBytes = Infinity): Promise<unknown> {
+  const text = await boundedText(request, maximumBytes);
   return text.trim() === '' ? null : parsedJson(text);
+}
+
+/**
+ * The body, if it is no larger; one that does not declare its length is read until it is.
+ * @throws AppError `request.tooLarge` (413)
+ */
+export async function boundedText(request: HttpRequest, maximumBytes: number): Promise<string> {
+  refuseLargerThan(request, maximumBytes);
+  if (request.body === null || maximumBytes === Infinity) return request.text();
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body) {
+    const data: unknown = chunk;
+    if (!(data instanceof Uint8Array)) throw new TypeError('a body of bytes');
+    bytes += data.length;
+    if (bytes > maximumBytes) throw tooLarge(`more than ${maximumBytes}`, maximumBytes);
+    chunks.push(data);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parsedJson(text: string): unknown {
@@ -145,11 +164,12 @@ function parsedJson(text: string): unknown {
 /** @throws AppError `request.tooLarge` (413) before the body is read into memory, where its length is declared. */
 export function refuseLargerThan(request: HttpRequest, maximumBytes: number): void {
   const length = Number(request.headers.get('content-length') ?? 0);
-  if (length > maximumBytes) {
-    throw new AppError('request.tooLarge', `The request has ${length} bytes; at most ${maximumBytes} are accepted.`, {
-      status: 413,
-    });
-  }
+  if (length > maximumBytes) throw tooLarge(String(length), maximumBytes);
+}
+
+function tooLarge(has: string, maximumBytes: number): AppError {
+  const message = `The request has ${has} bytes; at most ${maximumBytes} are accepted.`;
+  return new AppError('request.tooLarge', message, { status: 413 });
 }
 
 /** One value or a list of them, in a query: `?state=running&state=paused` or `?state=running,paused`. */

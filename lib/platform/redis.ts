@@ -15,6 +15,8 @@ export interface Hashes {
   removeFields(key: string, fields: readonly string[]): Promise<void>;
   /** `decide` sees the field as it is, and its writes take place only if the hash is still so; null writes nothing. */
   update(key: string, field: string, decide: (current: string | null) => HashWrites | null): Promise<void>;
+  /** How often the connection was lost: whoever read before the last time may have missed what others wrote since. */
+  losses(): number;
   close(): Promise<void>;
 }
 
@@ -34,14 +36,28 @@ export function createHashes(url: string): Hashes {
   });
   // Told to whoever called; without a listener it would end the process.
   redis.on('error', () => undefined);
-  const call = <T>(operation: () => Promise<T>): Promise<T> =>
-    operation().catch((error: unknown) => {
-      throw new AppError('redis.unavailable', `Redis could not be used: ${messageOf(error)}.`, {
-        status: 503,
-        retry: { kind: 'backoff' },
-        cause: error,
-      });
+  let losses = 0;
+  let isLost = false;
+  redis.on('close', () => {
+    if (!isLost) losses += 1;
+    isLost = true;
+  });
+  redis.on('ready', () => (isLost = false));
+  const unavailable = (error: unknown): AppError =>
+    new AppError('redis.unavailable', `Redis could not be used: ${messageOf(error)}.`, {
+      status: 503,
+      retry: { kind: 'backoff' },
+      cause: error,
     });
+  const call = async <T>(operation: () => Promise<T>): Promise<T> => {
+    // It is connected again in the background; callers have another way, and need not wait for this one.
+    if (isLost) throw unavailable('the connection is lost');
+    try {
+      return await operation();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  };
   /** WATCH is of the connection: two updates at once would take each other's watch away. */
   let last: Promise<unknown> = Promise.resolve();
   const oneAfterAnother = <T>(operation: () => Promise<T>): Promise<T> => {
@@ -78,6 +94,7 @@ export function createHashes(url: string): Hashes {
           throw new Error(`"${key}" kept changing`);
         }),
       ),
+    losses: () => losses,
     async close() {
       redis.disconnect();
     },

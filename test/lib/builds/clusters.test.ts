@@ -214,6 +214,27 @@ describe('builds on several clusters', () => {
     expect(new Set(builtOf(build.buildId)).size).toBe(targetCount);
   });
 
+  it('follow their cluster to its new queue when its name was deleted and registered again behind their back', async () => {
+    await world.register('east');
+    const build = await world.submit({ ...contoso, concurrencyType: 'Server' });
+    const { store } = world.registry().services;
+    const [ended] = await world.play([build], {
+      each: async (tick) => {
+        if (tick !== 4) return;
+        const before = await store.find('east');
+        if (before === null) throw new Error('it was registered');
+        // What was in the subscription is gone with it.
+        for (const [lane, messages] of world.memory.lanes)
+          if (messages[0]?.cluster === 'east') world.memory.lanes.delete(lane);
+        const { revision } = before.value;
+        await store.replace({ ...before.value, generation: 2, revision: revision + 1, queue: 'east.2' }, before.etag);
+        await world.registry().heartbeat('east');
+      },
+    });
+    expect(ended).toMatchObject({ state: 'succeeded', cluster: 'east', queue: 'east.2', dispatch: 1 });
+    expect(builtOf(build.buildId)).toHaveLength(targetCount);
+  });
+
   it('wait for their own cluster where no other will do', async () => {
     await world.register('east');
     const build = await world.submit({ ...contoso, cluster: 'east', clusterOnly: true, concurrencyType: 'Server' });
