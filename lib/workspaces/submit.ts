@@ -3,7 +3,7 @@ import { type Clock } from '../platform/clock';
 import { type Orchestrations } from '../platform/durable';
 import { type InputProblem } from '../platform/errors';
 import { readAssetArchive } from './archive';
-import { invalidInput } from './errors';
+import { deploymentNotFound, invalidInput } from './errors';
 import { type DeployWorkspaceInput, deployWorkspaceName, orchestrationId } from './orchestrators/deploy-workspace';
 import { type Deployment, deploymentOptionsSchema, type EnvironmentProgress, workspaceName } from './schema';
 import { type WorkspaceStore } from './store';
@@ -64,6 +64,10 @@ export function createSubmit(deps: SubmitDeps) {
     }
     const earlier =
       'deployment' in submission.assets ? await deps.store.deployment(submission.assets.deployment) : null;
+    // A right to one workspace gives nothing of another.
+    if (earlier !== null && earlier.workspace.toLowerCase() !== submission.workspace.toLowerCase()) {
+      throw deploymentNotFound(earlier.deploymentId);
+    }
     const bytes =
       'bytes' in submission.assets ? submission.assets.bytes : await deps.store.readArchive(earlier?.archive ?? '');
     const { assets, problems: ofArchive } = await readAssetArchive(bytes);
@@ -117,5 +121,8 @@ export async function start(orchestrations: Orchestrations, { deploymentId, envi
 }
 
 function notBegun(name: string): EnvironmentProgress {
-  return { name, state: 'waiting', waitingFor: null, plan: null, approvalId: null, failure: null, finishedAt: null };
+  return {
+    ...{ name, state: 'waiting', waitingFor: null, plan: null, approvalId: null },
+    ...{ warnings: [], failure: null, finishedAt: null },
+  };
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { createApprovalServices } from '../../lib/approvals/services';
 import { zipFiles } from '../../lib/packages/pack-folder';
@@ -42,6 +42,7 @@ export const subscriptionId = '00000000-0000-4000-8000-000000000001';
 const databricksResource = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d';
 const statusSchema = z.object({ runtimeStatus: z.string() });
 const clusterStartMs = 60_000;
+const lookMs = 15;
 
 /** Where a test may let things go wrong: called before and after each call that changes something. */
 export type Interference = (place: string, when: 'before' | 'after') => void;
@@ -128,7 +129,7 @@ export async function startWorkspaceLab() {
       const name = resourceId.split('/').at(-1) ?? '';
       if (vaults.has(name)) throw new Error('a PUT of a vault that is there replaces its access policies');
       vaults.set(name, new Map());
-      return { resourceId, url: `https://${name}.vault.test` };
+      return { resourceId, url: `https://${name}.vault.test`, recovered: false };
     },
     grantSecrets: async (_resourceId, administrators) => void access.push(...administrators),
   };
@@ -157,6 +158,15 @@ export async function startWorkspaceLab() {
     clock,
     logger,
   });
+  /** As credentials do: kept for a while, because signing takes long. */
+  const tokens = new Map<string, { token: string; untilMs: number }>();
+  const tokenFor = (resource: string): string => {
+    const known = tokens.get(resource);
+    if (known !== undefined && nowMs < known.untilMs) return known.token;
+    const token = identity.issueToken(resource);
+    tokens.set(resource, { token, untilMs: nowMs + 30 * 60_000 });
+    return token;
+  };
   const clientOf = (resourceId: string) =>
     createDatabricks(
       createDatabricksHttp(
@@ -164,8 +174,8 @@ export async function startWorkspaceLab() {
           url: databricks.url,
           resourceId,
           apiVersions: environmentRequestSchema.shape.apiVersions.parse(undefined),
-          databricksToken: async () => identity.issueToken(databricksResource),
-          managementToken: async () => identity.issueToken('https://management.azure.com'),
+          databricksToken: async () => tokenFor(databricksResource),
+          managementToken: async () => tokenFor('https://management.azure.com'),
         },
         { fetch: interferingFetch, clock, random: () => 0.5 },
       ),
@@ -317,7 +327,8 @@ export async function startWorkspaceLab() {
           JSON.parse(await request('GET', `instances/${orchestrationId(deploymentId)}`, null)),
         );
         if (runtimeStatus === 'Failed') throw new Error(`the orchestration failed: ${logged.slice(-5).join('\n')}`);
-        await nextTurn();
+        // Looking costs more than the work itself.
+        await delay(lookMs);
       }
     },
     ended: (deploymentId: string): Promise<Deployment> =>
