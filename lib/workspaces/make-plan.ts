@@ -20,6 +20,7 @@ export function createMakePlan(deps: WorkspaceDeps) {
       if (!isInitializing) return { kind: 'again', delayMs: 0, waitingFor: initializing };
       const { url, recovered, created } = await initializeVault(deps, environment, places, connection.vault);
       await deps.audit.record({
+        id: `${deployment.deploymentId}.${environment.name}.initialized`,
         subject: `workspaces/${deployment.workspace}`,
         action: 'initialize-key-vault',
         actor: deployment.requestedBy,

@@ -97,21 +97,20 @@ export function createSubmit(deps: SubmitDeps) {
       cancelled: null,
       environments,
     };
-    if ((await deps.store.createDeployment(deployment)) === 'exists') {
-      const existing = await deps.store.deployment(deploymentId);
-      // Whoever asked first may have been cut off before the start.
-      if (existing.state === 'running') await start(orchestrations, existing);
-      return existing;
-    }
+    const isNew = (await deps.store.createDeployment(deployment)) === 'created';
+    const stored = isNew ? deployment : await deps.store.deployment(deploymentId);
+    if (stored.state !== 'running') return stored;
+    // Whoever asked first may have been cut off before this was done; done twice, it is done once.
     await deps.audit.record({
-      subject: `workspaces/${deployment.workspace}`,
+      id: `${deploymentId}.deploy`,
+      subject: `workspaces/${stored.workspace}`,
       action: 'deploy',
-      actor: requestedBy,
-      reason: deployment.description,
-      details: { deploymentId, archive, environments: environments.map((each) => each.name) },
+      actor: stored.requestedBy,
+      reason: stored.description,
+      details: { deploymentId, archive: stored.archive, environments: stored.environments.map((each) => each.name) },
     });
-    await start(orchestrations, deployment);
-    return deployment;
+    await start(orchestrations, stored);
+    return stored;
   };
 }
 
