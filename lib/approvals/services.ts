@@ -47,13 +47,20 @@ export function createApprovalServices(deps: ApprovalServicesDeps): ApprovalServ
   const { clock, audit, logger } = deps;
   const store = createApprovalStore(deps.documents);
 
-  /** Audit, event and wake-up follow the write; each may be repeated, and none decides anything. */
+  /** Audit, event and wake-up follow the write; each may be repeated, is one by its id, and none decides anything. */
   const tell = async (approval: ApprovalDocument, orchestrations?: Orchestrations): Promise<void> => {
     const { id, subject, state, decision } = approval;
     if (state === 'pending' || decision === null) return;
     const { actor, reason } = decision;
     if (approval.wakeInstanceId !== null) await orchestrations?.wake(approval.wakeInstanceId);
-    await audit.record({ subject: `approvals/${id}`, action: state, actor, reason, details: { subject } });
+    await audit.record({
+      id: `${id}.${state}`,
+      subject: `approvals/${id}`,
+      action: state,
+      actor,
+      reason,
+      details: { subject },
+    });
     await publish(approval, happenings[state], `${id}.${state}`);
   };
   const publish = (
@@ -67,6 +74,19 @@ export function createApprovalServices(deps: ApprovalServicesDeps): ApprovalServ
       subject: `approvals/${id}`,
       data: { approvalId: id, subject, title, requester, approvers, expiresAt, state },
     });
+
+  const tellOfRequest = async (approval: ApprovalDocument): Promise<void> => {
+    const { id, requester, title, subject, hash } = approval;
+    await audit.record({
+      id: `${id}.requested`,
+      subject: `approvals/${id}`,
+      action: 'request',
+      actor: requester,
+      reason: title,
+      details: { subject, hash },
+    });
+    await publish(approval, 'Requested', `${id}.requested`);
+  };
 
   /** Makes a pending approval final; answers what is stored, and whether it was this call that did it. */
   const end = async (
@@ -114,7 +134,11 @@ export function createApprovalServices(deps: ApprovalServicesDeps): ApprovalServ
       const asked = newApproval(request, clock.nowMs());
       if ((await store.create(asked)) === 'exists') {
         const known = await document(request.id);
-        if (known.hash === request.hash) return seen(known);
+        if (known.hash === request.hash) {
+          // Whoever asked first may have died before anybody heard of it.
+          if (known.state === 'pending') await tellOfRequest(known);
+          return seen(known);
+        }
         throw new AppError(
           'approvals.otherContent',
           `Approval "${request.id}" was asked for something else. Ask anew.`,
@@ -123,14 +147,7 @@ export function createApprovalServices(deps: ApprovalServicesDeps): ApprovalServ
           },
         );
       }
-      await audit.record({
-        subject: `approvals/${asked.id}`,
-        action: 'request',
-        actor: asked.requester,
-        reason: asked.title,
-        details: { subject: asked.subject, hash: asked.hash },
-      });
-      await publish(asked, 'Requested', `${asked.id}.requested`);
+      await tellOfRequest(asked);
       return seen(asked);
     },
 
@@ -151,7 +168,11 @@ export function createApprovalServices(deps: ApprovalServicesDeps): ApprovalServ
       const by = { actor: request.actor, reason: request.reason };
       const isRepeated = (approval: ApprovalDocument): boolean =>
         approval.state === state && approval.decision?.actor === by.actor && approval.decision.reason === by.reason;
-      if (isRepeated(current)) return current;
+      if (isRepeated(current)) {
+        // The first time may have ended before anybody heard of it.
+        await tell(current, orchestrations);
+        return current;
+      }
       const allowed = (approval: ApprovalDocument): boolean => {
         const verdict = judge(approval, request, clock.nowMs());
         if (verdict.kind !== 'accepted') throw refusal(approval, verdict);

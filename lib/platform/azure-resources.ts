@@ -3,8 +3,14 @@ export interface AzureResources {
   /** null: there is none. `ready`: it has been provisioned. */
   findWorkspace(resourceId: string): Promise<{ resourceId: string; url: string; ready: boolean } | null>;
   findVault(resourceId: string): Promise<Vault | null>;
-  /** Creates a vault that is not there. On one that is there this would replace its access: never call it then. */
-  createVault(resourceId: string, settings: { region: string; administrators: readonly string[] }): Promise<Vault>;
+  /**
+   * Creates a vault that is not there. On one that is there this would replace its access: never call it then. One that was
+   * deleted and can be recovered is recovered, with its secrets.
+   */
+  createVault(
+    resourceId: string,
+    settings: { region: string; administrators: readonly string[] },
+  ): Promise<Vault & { recovered: boolean }>;
   /** Adds to who may read and set secrets, and takes nothing away. */
   grantSecrets(resourceId: string, administrators: readonly string[]): Promise<void>;
 }

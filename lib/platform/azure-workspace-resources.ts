@@ -24,6 +24,7 @@ const vaultSchema = z.object({
   id: z.string(),
   properties: z.object({ vaultUri: z.url(), tenantId: z.string().optional() }),
 });
+const deletedVaultSchema = z.object({ properties: z.object({ vaultId: z.string() }) });
 const ownClaimsSchema = z.object({ oid: z.string(), tid: z.string() });
 
 export interface AzureAccess {
@@ -76,6 +77,19 @@ export function createAzureResources(access: AzureAccess): AzureResources {
     return vault === null ? null : { resourceId: vault.id, url: vault.properties.vaultUri };
   };
 
+  /** The name of a vault is taken as long as it can be recovered, and it comes back only where it was. */
+  const isRecoverable = async (resourceId: string, region: string): Promise<boolean> => {
+    const [, , subscriptionId = '', ...rest] = resourceId.split('/');
+    const id = `/subscriptions/${subscriptionId}/providers/Microsoft.KeyVault/locations/${region}/deletedVaults/${rest.at(-1)}`;
+    const deleted = await find(id, vaultApiVersion, deletedVaultSchema);
+    if (deleted === null) return false;
+    if (deleted.properties.vaultId.toLowerCase() === resourceId.toLowerCase()) return true;
+    throw new AppError(
+      'azure.vaultNameTaken',
+      `A deleted Key Vault holds the name of ${resourceId}: ${deleted.properties.vaultId}. Recover or purge it, or choose another name.`,
+    );
+  };
+
   return {
     async findWorkspace(resourceId) {
       const workspace = await find(resourceId, workspaceApiVersion, workspaceSchema);
@@ -93,12 +107,13 @@ export function createAzureResources(access: AzureAccess): AzureResources {
     },
     findVault,
     async createVault(resourceId, { region, administrators }) {
+      const recovered = await isRecoverable(resourceId, region);
       try {
         const properties = {
           ...(await policiesFor(administrators)),
           sku: { family: 'A', name: 'standard' },
-          enableRbacAuthorization: false,
-          enableSoftDelete: true,
+          // Recovered it comes back as it was, whatever else is said; access is added afterwards.
+          ...(recovered ? { createMode: 'recover' } : { enableRbacAuthorization: false, enableSoftDelete: true }),
         };
         const parameters = { location: region, properties };
         await clientOf(resourceId).resources.beginCreateOrUpdateByIdAndWait(resourceId, vaultApiVersion, parameters);
@@ -108,7 +123,7 @@ export function createAzureResources(access: AzureAccess): AzureResources {
       const vault = await findVault(resourceId);
       if (vault === null)
         throw new AppError('azure.vaultMissing', `The Key Vault ${resourceId} was created, and is not there.`);
-      return vault;
+      return { ...vault, recovered };
     },
     async grantSecrets(resourceId, administrators) {
       try {

@@ -8,6 +8,8 @@ export interface DatabricksApiVersions {
   jobs: string;
   workspace: string;
   secrets: string;
+  'instance-pools': string;
+  policies: string;
 }
 export type DatabricksApi = keyof DatabricksApiVersions;
 
@@ -44,6 +46,9 @@ export type DatabricksHttp = <T>(
   call: DatabricksCall,
 ) => Promise<T>;
 
+/** What the service calls passing, whatever the status that comes with it. */
+const passingCodes = new Set(['TEMPORARILY_UNAVAILABLE', 'DEADLINE_EXCEEDED', 'ABORTED']);
+
 const attempts = 6;
 const firstDelayMs = 500;
 const longestDelayMs = 30_000;
@@ -51,7 +56,7 @@ const timeoutMs = 60_000;
 
 /**
  * Calls the Databricks REST API. 429 is tried again whatever the call, because it was not begun; 5xx and broken connections
- * only where repeating does no harm. `Retry-After` is obeyed.
+ * only where repeating does no harm. `Retry-After` is obeyed, up to a minute at a time.
  *
  * @throws AppError `databricks.unavailable` (transient), `databricks.outcomeUnknown` (transient: look before doing it again),
  *   `databricks.forbidden`, `databricks.refused` with the service's `errorCode` in its details.
@@ -89,8 +94,7 @@ export function createDatabricksHttp(connection: DatabricksConnection, deps: Dat
         const text = await response.text();
         if (response.ok) return parsed(schema, text, what);
         failure = refusal(response.status, text, what, call.repeatable);
-        const stated = Number(response.headers.get('retry-after'));
-        if (Number.isFinite(stated) && stated > 0) waitMs = Math.min(2 * longestDelayMs, stated * 1_000);
+        waitMs = statedDelayMs(response.headers.get('retry-after'), deps.clock.nowMs()) ?? waitMs;
         if (failure.code !== 'databricks.busy' && failure.code !== 'databricks.unavailable') throw failure;
       } catch (error) {
         if (error instanceof AppError) throw error;
@@ -103,6 +107,13 @@ export function createDatabricksHttp(connection: DatabricksConnection, deps: Dat
       await deps.clock.sleep(waitMs);
     }
   };
+}
+
+/** Seconds or a date; null: nothing that can be waited for. */
+function statedDelayMs(header: string | null, nowMs: number): number | null {
+  if (header === null) return null;
+  const stated = /^\d+(?:\.\d+)?$/.test(header.trim()) ? Number(header) * 1_000 : Date.parse(header) - nowMs;
+  return Number.isFinite(stated) && stated > 0 ? Math.min(2 * longestDelayMs, stated) : null;
 }
 
 function parsed<T>(schema: z.ZodType<T>, text: string, what: string): T {
@@ -120,8 +131,9 @@ function parsed<T>(schema: z.ZodType<T>, text: string, what: string): T {
 
 function refusal(status: number, text: string, what: string, repeatable: boolean): AppError {
   const { errorCode, message } = errorOf(text);
-  if (status === 429) return transient('databricks.busy', `${what}: too many requests. Try again.`, null);
-  if (status >= 500) {
+  if (status === 429 || errorCode === 'REQUEST_LIMIT_EXCEEDED')
+    return transient('databricks.busy', `${what}: too many requests. Try again.`, null);
+  if (status >= 500 || passingCodes.has(errorCode)) {
     return repeatable
       ? transient('databricks.unavailable', `${what} answered ${status} ${errorCode}: ${message}. Try again.`, null)
       : unknownOutcome(what, null);

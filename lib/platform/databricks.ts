@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { AppError } from './errors';
+import { AppError, messageOf } from './errors';
 import { databricksErrorCode, type DatabricksHttp, isMissing } from './databricks-http';
+import { readWholeJob } from './databricks-jobs';
+import { completeList, nextOf } from './databricks-lists';
 
 export type JsonObject = Record<string, unknown>;
 export const jsonObjectSchema = z.record(z.string(), z.unknown());
@@ -28,6 +30,12 @@ export interface WorkspaceFile {
   content: Buffer;
 }
 
+/** What settings refer to by its id. */
+export interface Named {
+  id: string;
+  name: string;
+}
+
 export interface SecretScope {
   name: string;
   /** Null: kept by Databricks itself. */
@@ -46,10 +54,10 @@ export interface Databricks {
   editCluster(id: string, spec: JsonObject): Promise<'edited' | 'busy'>;
   /** Stops it; it stays known. */
   terminateCluster(id: string): Promise<void>;
-  /** Removes it for good. Gone already is fine. */
+  /** Removes it for good, pinned or not. Gone already is fine. */
   deleteCluster(id: string): Promise<void>;
-  /** 'forbidden': only administrators may, and the principal is none. */
-  pinCluster(id: string): Promise<'pinned' | 'forbidden'>;
+  /** @returns why not, or null: only administrators may, and only so many. */
+  pinCluster(id: string): Promise<string | null>;
   listJobs(): Promise<JobSummary[]>;
   /** The settings, with all their tasks. */
   findJob(id: number): Promise<JsonObject | null>;
@@ -61,6 +69,8 @@ export interface Databricks {
   /** A notebook in the given format; a file as it is. Of anything else only what it is. */
   readFile(path: string, notebookFormat: 'SOURCE' | 'JUPYTER'): Promise<WorkspaceFile | null>;
   deleteFile(path: string): Promise<void>;
+  listInstancePools(): Promise<Named[]>;
+  listClusterPolicies(): Promise<Named[]>;
   listSecretScopes(): Promise<SecretScope[]>;
   createSecretScope(name: string, keyVault: { resourceId: string; url: string }): Promise<void>;
 }
@@ -79,18 +89,21 @@ const jobSchema = z.object({
   settings: z.looseObject({ name: z.string().default(''), tags: tagsSchema }),
 });
 const jobPageSchema = z.object({ jobs: z.array(jobSchema).default([]), next_page_token: token });
-const wholeJobSchema = z.object({ settings: jsonObjectSchema, next_page_token: token });
 const statusSchema = z.object({ object_type: z.string(), language: z.string().optional() });
 const scopeSchema = z.object({
   name: z.string(),
   backend_type: z.string().optional(),
   keyvault_metadata: z.object({ resource_id: z.string() }).optional(),
 });
+const poolsSchema = z.object({
+  instance_pools: z.array(z.object({ instance_pool_id: z.string(), instance_pool_name: z.string() })).default([]),
+});
+const policiesSchema = z.object({
+  policies: z.array(z.object({ policy_id: z.string(), name: z.string() })).default([]),
+});
 const anything = z.unknown();
 
 const pageSize = 100;
-const mostPages = 1_000;
-const listTries = 6;
 
 /** The operations of one workspace over its REST API. */
 export function createDatabricks(http: DatabricksHttp): Databricks {
@@ -151,34 +164,28 @@ export function createDatabricks(http: DatabricksHttp): Databricks {
       await orNull(() => http('clusters', 'clusters/delete', anything, write({ cluster_id: id })));
     },
     async deleteCluster(id) {
-      await orNull(() => http('clusters', 'clusters/permanent-delete', anything, write({ cluster_id: id })));
+      const call = (operation: string) =>
+        orNull(() => http('clusters', operation, anything, write({ cluster_id: id })));
+      try {
+        await call('clusters/permanent-delete');
+      } catch (error) {
+        if (databricksErrorCode(error) === null || !/\b(?:un)?pin(?:ned)?\b/i.test(messageOf(error))) throw error;
+        await call('clusters/unpin');
+        await call('clusters/permanent-delete');
+      }
     },
     async pinCluster(id) {
       try {
         await http('clusters', 'clusters/pin', anything, write({ cluster_id: id }));
-        return 'pinned';
+        return null;
       } catch (error) {
-        if (error instanceof AppError && error.code === 'databricks.forbidden') return 'forbidden';
+        const isRefusal = error instanceof AppError && /^databricks\.(?:forbidden|refused)$/.test(error.code);
+        if (isRefusal) return error.message;
         throw error;
       }
     },
     listJobs,
-    findJob: (id) =>
-      orNull(async () => {
-        let settings: JsonObject = {};
-        let pageToken: string | null = null;
-        // Long lists inside a job come in pages too; what does not repeat is the same on each.
-        do {
-          const query: Record<string, string | number> = {
-            job_id: id,
-            ...(pageToken === null ? {} : { page_token: pageToken }),
-          };
-          const page = await http('jobs', 'jobs/get', wholeJobSchema, { ...read, query });
-          settings = mergedPages(settings, page.settings);
-          pageToken = nextOf(page.next_page_token);
-        } while (pageToken !== null);
-        return settings;
-      }),
+    findJob: (id) => orNull(() => readWholeJob(http, id)),
     async createJob(settings) {
       const call = { method: 'POST', repeatable: false, body: settings } as const;
       return (await http('jobs', 'jobs/create', z.object({ job_id: z.int() }), call)).job_id;
@@ -219,6 +226,14 @@ export function createDatabricks(http: DatabricksHttp): Databricks {
     async deleteFile(path) {
       await orNull(() => http('workspace', 'workspace/delete', anything, write({ path, recursive: false })));
     },
+    async listInstancePools() {
+      const { instance_pools: pools } = await http('instance-pools', 'instance-pools/list', poolsSchema, read);
+      return pools.map((pool) => ({ id: pool.instance_pool_id, name: pool.instance_pool_name }));
+    },
+    async listClusterPolicies() {
+      const { policies } = await http('policies', 'policies/clusters/list', policiesSchema, read);
+      return policies.map((policy) => ({ id: policy.policy_id, name: policy.name }));
+    },
     async listSecretScopes() {
       const schema = z.object({ scopes: z.array(scopeSchema).default([]) });
       const { scopes } = await http('secrets', 'secrets/scopes/list', schema, read);
@@ -239,75 +254,4 @@ export function createDatabricks(http: DatabricksHttp): Databricks {
 
 function clusterOf(raw: z.infer<typeof clusterSchema>): Cluster {
   return { id: raw.cluster_id, name: raw.cluster_name, state: raw.state, tags: raw.custom_tags, raw };
-}
-
-/** The last page has no token, or an empty one. */
-function nextOf(token: string | undefined): string | null {
-  return token === undefined || token === '' ? null : token;
-}
-
-function mergedPages(earlier: JsonObject, page: JsonObject): JsonObject {
-  const merged = { ...earlier, ...page };
-  for (const [name, value] of Object.entries(page)) {
-    const before = earlier[name];
-    if (!Array.isArray(value) || !Array.isArray(before)) continue;
-    const [first, second]: [unknown[], unknown[]] = [before, value];
-    // Lists that fit on one page are repeated on every page.
-    const known = new Set(first.map((item) => JSON.stringify(item)));
-    merged[name] = [...first, ...second.filter((item) => !known.has(JSON.stringify(item)))];
-  }
-  return merged;
-}
-
-/**
- * Reads a list to its end. A list of several pages that changes meanwhile may show an item twice or not at all, so it is read
- * until two readings in a row agree; one page is consistent by itself.
- *
- * @throws AppError `databricks.listChanging` (transient)
- */
-async function completeList<T>(
-  readPage: (pageToken: string | null) => Promise<{ items: T[]; next: string | null }>,
-  idOf: (item: T) => string,
-): Promise<T[]> {
-  const readAll = async (): Promise<{ items: T[]; pages: number; consistent: boolean }> => {
-    const items = new Map<string, T>();
-    const seen = new Set<string>();
-    let consistent = true;
-    let next: string | null = null;
-    let pages = 0;
-    do {
-      const page: Awaited<ReturnType<typeof readPage>> = await readPage(next);
-      for (const item of page.items) {
-        consistent &&= !items.has(idOf(item));
-        items.set(idOf(item), item);
-      }
-      next = page.next;
-      pages += 1;
-      if (next !== null && (seen.has(next) || pages >= mostPages)) {
-        throw new AppError('databricks.malformed', 'A list of the workspace goes round in circles.');
-      }
-      if (next !== null) seen.add(next);
-    } while (next !== null);
-    return { items: [...items.values()], pages, consistent };
-  };
-  let previous: string | null = null;
-  for (let tries = 0; tries < listTries; tries += 1) {
-    let reading;
-    try {
-      reading = await readAll();
-    } catch (error) {
-      // A page token of a list that has changed since may be refused: begin again.
-      if (databricksErrorCode(error) !== 'INVALID_PARAMETER_VALUE' || tries === listTries - 1) throw error;
-      previous = null;
-      continue;
-    }
-    if (reading.pages === 1) return reading.items;
-    const current = reading.items.map(idOf).sort().join('\n');
-    if (reading.consistent && current === previous) return reading.items;
-    previous = reading.consistent ? current : null;
-  }
-  throw new AppError('databricks.listChanging', 'A list of the workspace keeps changing while it is read. Try again.', {
-    status: 503,
-    retry: { kind: 'backoff' },
-  });
 }

@@ -5,12 +5,15 @@ import { connected, leaseMs, type StageContext, type StageOutcome, type Workspac
 import { lostLease, stopped } from './errors';
 import { outdatedSteps, resolved } from './judge';
 import { createApplying, type Applying } from './applying';
-import { isSettled } from './model';
-import { interestOf, type Marker, markerPath, observe } from './observe';
+import { writeMarker } from './marker';
+import { interestOf, observe } from './observe';
 import { type Plan, type Step } from './schema';
+import { settleClusters } from './settle';
 
 /** Starting takes minutes; what takes longer will not come. */
 const patienceMs = 60 * 60_000;
+/** No call is at work longer than this after its answer was lost. */
+const lateAnswerMs = 30_000;
 
 /**
  * The stage that changes the workspace: exactly what the plan says, step by step. Before the first step the whole workspace
@@ -43,17 +46,24 @@ export function createApply(deps: WorkspaceDeps) {
     }
     // What remains is to wait; the whole is read once more by the next stage.
     const restless = await settleClusters(databricks, plan, applying);
-    if (restless !== null) return { kind: 'again', delayMs: deps.lookEveryMs, waitingFor: restless };
+    if (restless !== null) return waitFor(restless, applying);
     await writeMarker(databricks, plan, null, 'wanted');
     await applying.save();
     return { kind: 'next', change: { state: 'verifying', waitingFor: null } };
   };
 
+  /** The time that somebody spent waiting is stored: being away does not count. */
+  async function waitFor(waitingFor: string, applying: Applying): Promise<StageOutcome> {
+    applying.waited(deps.lookEveryMs);
+    await applying.save();
+    return { kind: 'again', delayMs: deps.lookEveryMs, waitingFor };
+  }
+
   /** null: every step is done. */
   async function applySteps(
     databricks: Databricks,
     plan: Plan,
-    { lease, progress }: StageContext,
+    { deployment, lease, progress }: StageContext,
     applying: Applying,
     deadlineMs: number,
   ): Promise<StageOutcome | null> {
@@ -77,16 +87,28 @@ export function createApply(deps: WorkspaceDeps) {
     for (const step of plan.steps) {
       if (step.action === 'none' || applying.steps[step.key] === 'done') continue;
       if (deps.clock.nowMs() > deadlineMs) return { kind: 'again', delayMs: 0, waitingFor: null };
+      // A cancellation is looked at when a stage begins.
+      const { cancelled } = await deps.store.deployment(deployment.deploymentId);
+      if (cancelled !== null) return { kind: 'again', delayMs: 0, waitingFor: null };
+      const pauseMs = pauseBefore(step, applying);
+      if (pauseMs > 0) return { kind: 'again', delayMs: pauseMs, waitingFor: `what became of ${step.key}` };
       if (!(await deps.leases.renew(lease, leaseMs))) throw lostLease();
       await applying.begin(step.key);
       const done = await perform(databricks, plan, step, hands);
-      if (done === 'busy') {
-        return { kind: 'again', delayMs: deps.lookEveryMs, waitingFor: `cluster "${step.name}" to come to rest` };
-      }
+      if (done === 'busy') return waitFor(`cluster "${step.name}" to come to rest`, applying);
     }
     await applying.save();
     return null;
   }
+}
+
+/**
+ * Jobs are created without a token that would make two calls one. Where the answer to the first is not known, it may still
+ * be at work behind a gateway that has given up, so the second waits until whatever it does can be seen.
+ */
+function pauseBefore({ kind, action, key }: Step, applying: Applying): number {
+  const isUnsure = kind === 'job' && action === 'create' && applying.steps[key] === 'begun';
+  return isUnsure ? Math.max(0, lateAnswerMs - applying.begunForMs()) : 0;
 }
 
 interface Hands {
@@ -109,16 +131,16 @@ async function perform(databricks: Databricks, plan: Plan, step: Step, hands: Ha
       else await importFile(databricks, step, hands);
       break;
     case 'cluster': {
-      const spec = resolved(step.spec ?? {}, applying.clusterIds);
+      const spec = resolved(step.spec ?? {}, applying.createdIds);
       if (step.action === 'create') {
-        applying.note(step.name, await databricks.createCluster(spec, sha256(`${hands.planHash}:${step.key}`)));
+        applying.note(step.key, await databricks.createCluster(spec, sha256(`${hands.planHash}:${step.key}`)));
       } else if (step.action === 'delete') await databricks.deleteCluster(id);
       else if ((await databricks.editCluster(id, spec)) === 'busy') return 'busy';
       break;
     }
     case 'job': {
-      const settings = resolved(step.spec ?? {}, applying.clusterIds);
-      if (step.action === 'create') await databricks.createJob(settings);
+      const settings = resolved(step.spec ?? {}, applying.createdIds);
+      if (step.action === 'create') applying.note(step.key, String(await databricks.createJob(settings)));
       else if (step.action === 'delete') await databricks.deleteJob(Number(id));
       else await databricks.resetJob(Number(id), settings);
       break;
@@ -137,62 +159,6 @@ async function importFile(databricks: Databricks, step: Step, { files, folders }
   if (!folders.has(folder)) await databricks.makeFolder(folder);
   folders.add(folder);
   await databricks.importFile(step.name, step.format ?? 'RAW', step.language, content);
-}
-
-/** Clusters come up while notebooks and jobs are written; then they are pinned, and stopped where that is wanted. */
-async function settleClusters(databricks: Databricks, plan: Plan, applying: Applying): Promise<string | null> {
-  for (const step of plan.steps) {
-    if (step.kind !== 'cluster' || (step.action !== 'create' && step.action !== 'update')) continue;
-    const id = step.id ?? applying.clusterIds[step.name];
-    const cluster = id === undefined ? null : await databricks.findCluster(id);
-    if (cluster === null) throw stopped('verifyFailed', `Cluster "${step.name}" is gone since it was deployed.`);
-    if (cluster.state === 'ERROR') {
-      throw stopped('clusterFailed', `Cluster "${step.name}" could not start: ${String(cluster.raw.state_message)}`);
-    }
-    // Only what we started ourselves is stopped: an edited cluster may be somebody's work.
-    const isToStop = plan.stopCreatedClusters && step.action === 'create';
-    if (!isSettled(cluster.state)) return `cluster "${step.name}", which is ${cluster.state}`;
-    if (plan.pinClusters && cluster.raw.pinned_by_user_name === undefined) {
-      if ((await databricks.pinCluster(cluster.id)) === 'forbidden') {
-        applying.warn(
-          `Cluster "${step.name}" could not be pinned: the principal is no administrator of the workspace.`,
-        );
-      }
-    }
-    if (isToStop && cluster.state === 'RUNNING') {
-      await databricks.terminateCluster(cluster.id);
-      return `cluster "${step.name}" to stop`;
-    }
-  }
-  return null;
-}
-
-/**
- * The marker names a file before the file is there and until it is gone: a crash in between leaves a name too much, never
- * a file of ours that nobody knows.
- */
-async function writeMarker(
-  databricks: Databricks,
-  plan: Plan,
-  current: Marker | null,
-  which: 'both' | 'wanted',
-): Promise<void> {
-  const steps = plan.steps.filter(({ kind }) => kind === 'initScript' || kind === 'notebook');
-  const wanted = steps
-    .filter(({ action }) => action !== 'delete')
-    .map(
-      (step) => [step.name, { asset: step.asset, hash: step.expected ?? '', format: step.format ?? 'RAW' }] as const,
-    );
-  const files = { ...(which === 'both' ? current?.files : {}), ...Object.fromEntries(wanted) };
-  if (steps.length === 0 || (which === 'both' && sameNames(files, current?.files ?? {}))) return;
-  const marker: Marker = { owner: plan.owner, files };
-  await databricks.makeFolder(plan.root);
-  const text = `${JSON.stringify(marker, null, 2)}\n`;
-  await databricks.importFile(markerPath(plan.root, plan.owner), 'RAW', null, Buffer.from(text));
-}
-
-function sameNames(a: object, b: object): boolean {
-  return Object.keys(a).sort().join('\n') === Object.keys(b).sort().join('\n');
 }
 
 async function archiveFiles(deps: WorkspaceDeps, plan: Plan): Promise<ReadonlyMap<string, Buffer>> {

@@ -2,23 +2,28 @@ import { type Lease } from '../platform/leases';
 import { type WorkspaceDeps } from './context';
 import { lostLease } from './errors';
 import { canonical } from './json';
-import { createdClusters, standingOf } from './judge';
+import { idsCreated, standingOf } from './judge';
 import { type Observation } from './observe';
 import { type Deployment, type Environment, type Plan, type WorkspaceState } from './schema';
 
 /** How far a plan is, kept beside the workspace it changes, so that whoever comes next knows. */
 export interface Applying {
   steps: Record<string, 'begun' | 'done'>;
-  clusterIds: Record<string, string>;
+  /** Ids of what was created, by the keys of its steps. */
+  createdIds: Record<string, string>;
   /** Stored before it returns. @throws AppError `workspaces.leaseLost` when somebody else has written: then nothing may be begun. */
   begin(key: string): Promise<void>;
   /** Stored with the next `begin` or `save`. Lost in a crash, it is found again by looking. */
   done(key: string): void;
-  note(cluster: string, id: string): void;
+  note(key: string, id: string): void;
   warn(message: string): void;
   save(): Promise<void>;
   /** Takes up what the workspace shows of steps that were begun: done after all, or not. */
   learn(plan: Plan, observation: Observation): Promise<void>;
+  /** How long ago the step was begun that is begun and not done. */
+  begunForMs(): number;
+  /** Waits count only while somebody looks: being away is no lateness. */
+  waited(ms: number): void;
   isLate(patienceMs: number): boolean;
 }
 
@@ -29,7 +34,7 @@ export async function createApplying(
   const { deployment, environment, lease, planHash } = subject;
   const { workspace, deploymentId } = deployment;
   const found = await deps.store.state(workspace, environment.name);
-  if (found !== null && found.value.fence > lease.fence) throw lostLease();
+  if (found !== null && isOvertaken(found.value, lease)) throw lostLease();
   const isSame = found?.value.applying?.planHash === planHash && found.value.applying.deploymentId === deploymentId;
   const progress: NonNullable<WorkspaceState['applying']> =
     isSame && found?.value.applying
@@ -39,21 +44,21 @@ export async function createApplying(
           planHash,
           startedAt: new Date(deps.clock.nowMs()).toISOString(),
           steps: {},
-          clusterIds: {},
+          createdIds: {},
+          begunAtMs: null,
+          waitedMs: 0,
           warnings: [],
         };
-  const base: WorkspaceState = found?.value ?? {
+  const base = found?.value ?? {
     id: environment.name,
     workspace,
     environment: environment.name,
-    fence: lease.fence,
-    applying: null,
     applied: null,
     drift: null,
   };
   let etag = found?.etag ?? null;
   const save = async (): Promise<void> => {
-    const state = { ...base, fence: lease.fence, applying: progress };
+    const state: WorkspaceState = { ...base, fence: lease.fence, lease: lease.name, applying: progress };
     if ((await deps.store.writeState(state, etag)) === 'changed') throw lostLease();
     const written = await deps.store.state(workspace, environment.name);
     const isOurs = written?.value.fence === lease.fence && canonical(written.value.applying) === canonical(progress);
@@ -64,29 +69,41 @@ export async function createApplying(
 
   return {
     steps: progress.steps,
-    clusterIds: progress.clusterIds,
+    createdIds: progress.createdIds,
     async begin(key) {
       progress.steps[key] = 'begun';
+      progress.begunAtMs = deps.clock.nowMs();
       await save();
     },
     done(key) {
       progress.steps[key] = 'done';
+      progress.begunAtMs = null;
+      progress.waitedMs = 0;
     },
-    note(cluster, id) {
-      progress.clusterIds[cluster] = id;
+    note(key, id) {
+      progress.createdIds[key] = id;
     },
     warn(message) {
       if (!progress.warnings.includes(message)) progress.warnings.push(message);
     },
     save,
     async learn(plan, observation) {
-      Object.assign(progress.clusterIds, createdClusters(plan, observation, progress.clusterIds));
+      Object.assign(progress.createdIds, idsCreated(plan, observation, progress.createdIds));
       for (const step of plan.steps) {
         if (progress.steps[step.key] !== 'begun') continue;
-        const standing = standingOf(step, plan, observation, progress.clusterIds);
+        const standing = standingOf(step, plan, observation, progress.createdIds);
         if (standing.kind === 'after') progress.steps[step.key] = 'done';
       }
     },
-    isLate: (patienceMs) => deps.clock.nowMs() - Date.parse(progress.startedAt) > patienceMs,
+    begunForMs: () => deps.clock.nowMs() - (progress.begunAtMs ?? 0),
+    waited(ms) {
+      progress.waitedMs += ms;
+    },
+    isLate: (patienceMs) => progress.waitedMs > patienceMs,
   };
+}
+
+/** Whether somebody who holds the same lease by now has written already. */
+export function isOvertaken(state: WorkspaceState, lease: Lease): boolean {
+  return state.lease === lease.name && state.fence > lease.fence;
 }

@@ -7,9 +7,9 @@ export function createApprove(deps: WorkspaceDeps) {
     const { deploymentId, workspace, requestedBy } = deployment;
     const { hash = '', counts } = progress.plan ?? {};
     const id = approvalId(deploymentId, environment.name);
-    // Asked again and again, it is one question: what it needs at first is only looked at then.
+    // Until it is noted that it was asked, it is asked: again it is one question, and everybody has heard of it.
     const approval =
-      (await deps.approvals.find(id)) ??
+      (progress.approvalId === null ? null : await deps.approvals.find(id)) ??
       (await deps.approvals.request({
         id,
         subject: `workspaces/${workspace}/deployments/${deploymentId}`,

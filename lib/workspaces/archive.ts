@@ -3,6 +3,8 @@ import { packageLimits } from '../packages/limits';
 import { type InputProblem } from '../platform/errors';
 import { createProblemList } from '../platform/problems';
 import { type Assets, readAssets, withoutWrapper } from './assets';
+import { checkSpecs } from './check-specs';
+import { orderJobs } from './job-order';
 
 /** Unpacks an asset archive with the same suspicion as a package of scripts: path -> content. */
 export async function readAssetFiles(bytes: Buffer) {
@@ -15,5 +17,6 @@ export async function readAssetFiles(bytes: Buffer) {
 export async function readAssetArchive(bytes: Buffer): Promise<{ assets: Assets; problems: InputProblem[] }> {
   const { files, problems } = await readAssetFiles(bytes);
   const assets = readAssets(files, problems);
-  return { assets, problems: problems.list() };
+  checkSpecs(assets, problems);
+  return { assets: { ...assets, jobs: orderJobs(assets.jobs).ordered }, problems: problems.list() };
 }

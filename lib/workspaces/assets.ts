@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer';
 import { sha256 } from '../platform/hash';
 import { type ProblemList } from '../platform/problems';
-import { type JsonObject } from './json';
-import { parseJsonAsset } from './json';
+import { type JsonObject, parseJsonAsset } from './json';
+import { comparableJupyter } from './notebooks';
 import { asMultiTask, withoutServerFields } from './normalise';
 
 export interface FileAsset {
@@ -9,7 +10,7 @@ export interface FileAsset {
   path: string;
   /** Below the root of the workspace: of a notebook without its ending, which Databricks does not keep. */
   target: string;
-  /** Null: a plain file. */
+  /** Null: a plain file, or a Jupyter notebook, which says it itself. */
   language: string | null;
   format: 'SOURCE' | 'JUPYTER' | 'RAW';
   bytes: Buffer;
@@ -38,7 +39,8 @@ const notebookLanguages: Record<string, Pick<FileAsset, 'language' | 'format'>> 
   sql: { language: 'SQL', format: 'SOURCE' },
   scala: { language: 'SCALA', format: 'SOURCE' },
   r: { language: 'R', format: 'SOURCE' },
-  ipynb: { language: 'PYTHON', format: 'JUPYTER' },
+  // Its language is inside.
+  ipynb: { language: null, format: 'JUPYTER' },
 };
 /** The service takes no more in one import. */
 const largestFileBytes = 10 * 1024 * 1024;
@@ -58,6 +60,7 @@ export function readAssets(files: ReadonlyMap<string, Buffer>, problems: Problem
   reportDuplicates(assets.clusters, ({ name }) => name, 'cluster name', problems);
   reportDuplicates(assets.jobs, ({ name }) => name, 'job name', problems);
   reportDuplicates([...assets.notebooks, ...assets.initScripts], ({ target }) => target, 'place', problems);
+  reportFilesAsFolders([...assets.notebooks, ...assets.initScripts], problems);
   if (files.size === 0 && problems.count === 0) {
     problems.add('workspaces.archive.empty', 'The archive holds no assets.');
   }
@@ -98,11 +101,15 @@ function readAsset(
     assets.initScripts.push({ ...file, target: path, language: null, format: 'RAW' });
     return;
   }
-  const [, stem = '', ending = ''] = /^(.+)\.([A-Za-z]+)$/.exec(path) ?? [];
+  const [, stem = '', ending = ''] = /^(.*[^/])\.([A-Za-z]+)$/.exec(path) ?? [];
   const kind = notebookLanguages[ending.toLowerCase()];
   if (kind === undefined) {
     const endings = Object.keys(notebookLanguages).join(', .');
-    problems.add('workspaces.asset.type', `A notebook ends in .${endings}.`, path);
+    problems.add('workspaces.asset.type', `A notebook has a name that ends in .${endings}.`, path);
+  } else if (!isUtf8(bytes)) {
+    problems.add('workspaces.asset.notText', 'A notebook is a text in UTF-8.', path);
+  } else if (kind.format === 'JUPYTER' && comparableJupyter(bytes) === null) {
+    problems.add('workspaces.asset.notJupyter', 'It is not a Jupyter notebook: JSON with cells.', path);
   } else {
     assets.notebooks.push({ ...file, target: stem, ...kind });
   }
@@ -130,6 +137,18 @@ export function withoutWrapper(files: ReadonlyMap<string, Buffer>): ReadonlyMap<
   if (firsts.size !== 1 || folders.some((name) => name === only)) return files;
   const inner = [...files].map(([path, bytes]) => [path.slice(only.length + 1), bytes] as const);
   return inner.every(([path]) => folders.some((name) => path.startsWith(`${name}/`))) ? new Map(inner) : files;
+}
+
+/** `a.py` becomes the notebook `a`, and `a/b.py` needs a folder of that name. */
+function reportFilesAsFolders(files: readonly FileAsset[], problems: ProblemList): void {
+  const byTarget = new Map(files.map(({ target, path }) => [target.toLowerCase(), path]));
+  for (const { target, path } of files) {
+    const segments = target.toLowerCase().split('/');
+    const above = segments.slice(1).map((_, at) => segments.slice(0, at + 1).join('/'));
+    for (const file of above.flatMap((folder) => byTarget.get(folder) ?? [])) {
+      problems.add('workspaces.asset.duplicate', `Its folder has the same place as ${file}.`, path);
+    }
+  }
 }
 
 function reportDuplicates<T extends { path: string }>(

@@ -58,8 +58,13 @@ export type Connection =
   | { kind: 'connected'; databricks: Databricks; vault: Vault; url: string; resourceId: string };
 
 /** Finds the workspace, reads the secrets, and opens it: anew in every activity, so that no secret outlives one. */
-export async function connect(deps: WorkspaceDeps, environment: Environment, places: Places): Promise<Connection> {
-  const reading = await readVault(deps, environment, places);
+export async function connect(
+  deps: WorkspaceDeps,
+  environment: Environment,
+  places: Places,
+  progress: { isInitializing?: boolean } = {},
+): Promise<Connection> {
+  const reading = await readVault(deps, environment, places, progress);
   if (reading.kind === 'initialize') return reading;
   const workspace = await deps.resources.findWorkspace(places.workspaceId);
   if (workspace === null) {

@@ -12,7 +12,7 @@ const pageSize = 100;
 /** Compares every workspace with the plan that was applied there last, and reports what somebody has changed since. Changes nothing. */
 export function createDriftCheck(deps: WorkspaceDeps) {
   const check = async (state: WorkspaceState): Promise<Drift | null> => {
-    if (state.applied === null || state.applying !== null) return null;
+    if (state.applied === null || (await isBeingApplied(state))) return null;
     const { deploymentId, planHash } = state.applied;
     const base = {
       checkedAt: new Date(deps.clock.nowMs()).toISOString(),
@@ -25,6 +25,9 @@ export function createDriftCheck(deps: WorkspaceDeps) {
       const { value: environment } = await deps.store.environment(state.environment);
       const connection = await connect(deps, environment, placesOf(environment, plan.workspace));
       if (connection.kind !== 'connected') return { ...base, failure: 'The workspace or its Key Vault is not ready.' };
+      if (connection.resourceId.toLowerCase() !== plan.resourceId.toLowerCase()) {
+        return { ...base, failure: `The environment names another workspace now than ${plan.resourceId}.` };
+      }
       const observation = await observe(connection.databricks, interestOf(plan));
       const remembered = await deps.store.readRemembered(plan.workspace, plan.environment);
       const found = driftOf(plan, observation, remembered);
@@ -33,6 +36,10 @@ export function createDriftCheck(deps: WorkspaceDeps) {
       return { ...base, failure: messageOf(error) };
     }
   };
+
+  /** What a deployment that has ended left half done is to be seen; what one is doing is not. */
+  const isBeingApplied = async ({ applying }: WorkspaceState): Promise<boolean> =>
+    applying !== null && (await deps.store.deployment(applying.deploymentId)).state === 'running';
 
   const checkOne = async (workspace: string, environment: string): Promise<void> => {
     const found = await deps.store.state(workspace, environment);
@@ -81,7 +88,10 @@ export function driftOf(
   observation: Observation,
   remembered: Readonly<Record<string, Remembered>>,
 ): Drift['differences'] {
-  const clusterIds = Object.fromEntries(observation.clusters.map(({ name, id }) => [name, id]));
+  const ids = Object.fromEntries([
+    ...observation.clusters.map(({ name, id }) => [`cluster:${name}`, id] as const),
+    ...observation.jobs.map(({ name, id }) => [`job:${name}`, id] as const),
+  ]);
   const ofSteps = plan.steps.flatMap((step): Drift['differences'] => {
     const { key, kind, name } = step;
     if (step.action === 'delete') return [];
@@ -98,9 +108,8 @@ export function driftOf(
     const namesakes = all.filter((each) => each.name === name);
     if (namesakes.length !== 1)
       return [{ key, what: namesakes.length === 0 ? 'it is gone' : 'its name is there twice' }];
-    const before = remembered[key];
-    const asked = before && { ...before, asked: resolved(step.spec ?? {}, clusterIds) };
-    const changes = differences(resolved(step.spec ?? {}, clusterIds), namesakes[0]?.spec ?? {}, asked ?? null);
+    const wanted = resolved(step.spec ?? {}, ids);
+    const changes = differences(wanted, namesakes[0]?.spec ?? {}, remembered[key] ?? null);
     return changes.length === 0 ? [] : [{ key, what: changes.join('; ') }];
   });
   const planned = new Set(

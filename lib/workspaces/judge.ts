@@ -1,4 +1,5 @@
 import { isObject, type JsonObject, mapTexts } from './json';
+import { lookUp } from './lookup';
 import { markTags } from './model';
 import { unfulfilled } from './normalise';
 import { type Observation } from './observe';
@@ -12,10 +13,11 @@ import { type Plan, type Step } from './schema';
 export type Standing = { kind: 'before' | 'after'; id: string | null } | { kind: 'other'; why: string };
 
 /** A step's settings with the ids that are known by now. */
-export function resolved(spec: JsonObject, clusterIds: Readonly<Record<string, string>>): JsonObject {
+export function resolved(spec: JsonObject, createdIds: Readonly<Record<string, string>>): JsonObject {
   const value = mapTexts(spec, (text) => {
-    const name = pendingPattern.exec(text)?.[1];
-    return name === undefined ? text : (clusterIds[name] ?? text);
+    const key = pendingPattern.exec(text)?.[1] ?? '';
+    const id = createdIds[key];
+    return id === undefined ? text : key.startsWith('job:') ? Number(id) : id;
   });
   return isObject(value) ? value : spec;
 }
@@ -25,7 +27,7 @@ export function standingOf(
   step: Step,
   plan: Pick<Plan, 'owner'>,
   observation: Observation,
-  clusterIds: Readonly<Record<string, string>>,
+  createdIds: Readonly<Record<string, string>>,
 ): Standing {
   switch (step.kind) {
     case 'secretScope':
@@ -35,7 +37,7 @@ export function standingOf(
       return fileStanding(step, observation);
     case 'cluster':
     case 'job':
-      return specStanding(step, plan.owner, observation, clusterIds);
+      return specStanding(step, plan.owner, observation, createdIds);
   }
 }
 
@@ -62,7 +64,7 @@ function specStanding(
   step: Step,
   owner: string,
   observation: Observation,
-  clusterIds: Readonly<Record<string, string>>,
+  createdIds: Readonly<Record<string, string>>,
 ): Standing {
   const all = step.kind === 'cluster' ? observation.clusters : observation.jobs;
   const namesakes = all.filter(({ name }) => name === step.name);
@@ -78,7 +80,7 @@ function specStanding(
   }
   if (step.id !== null && current.hash === step.observed) return { kind: 'before', id: current.id };
   if (step.action === 'create' || step.action === 'update') {
-    const wrong = lacking(step, owner, current, clusterIds);
+    const wrong = lacking(step, owner, current, createdIds);
     if (wrong === null) return { kind: 'after', id: current.id };
   }
   return { kind: 'other', why: step.action === 'create' ? 'something of this name is there now' : changed(false) };
@@ -89,11 +91,11 @@ export function lacking(
   step: Step,
   owner: string,
   current: { owner: string | null; name: string; spec: JsonObject | null },
-  clusterIds: Readonly<Record<string, string>>,
+  createdIds: Readonly<Record<string, string>>,
 ): string | null {
   if (current.owner !== owner) return `it lacks our mark (${markTags.owner})`;
   if (current.name !== step.name) return `it is called "${current.name}"`;
-  const open = unfulfilled(resolved(step.spec ?? {}, clusterIds), current.spec ?? {});
+  const open = unfulfilled(resolved(step.spec ?? {}, createdIds), current.spec ?? {});
   return open.length === 0 ? null : open.join('; ');
 }
 
@@ -103,38 +105,45 @@ export function lacking(
  */
 export function outdatedSteps(
   plan: Plan,
-  progress: { steps: Readonly<Record<string, 'begun' | 'done'>>; clusterIds: Readonly<Record<string, string>> },
+  progress: { steps: Readonly<Record<string, 'begun' | 'done'>>; createdIds: Readonly<Record<string, string>> },
   observation: Observation,
 ): string[] {
-  return plan.steps.flatMap((step) => {
-    const standing = standingOf(step, plan, observation, progress.clusterIds);
+  const elsewhere = plan.relies.flatMap(({ kind, reference, id }) => {
+    const found = lookUp(observation, kind, reference);
+    return found.kind === 'one' && found.id === id
+      ? []
+      : [`${kind}:${reference}: the assets refer to it, and it is not what it was when the plan was made`];
+  });
+  const ofSteps = plan.steps.flatMap((step) => {
+    const standing = standingOf(step, plan, observation, progress.createdIds);
     const mark = progress.steps[step.key];
     if (standing.kind === 'other') return [`${step.key}: ${standing.why}`];
+    // As we want it, and not by us: whoever did it may not be through yet.
     if (standing.kind === 'after' && mark === undefined && step.action !== 'none') {
-      // A deletion that somebody did for us changes nothing; a creation would be somebody else's.
-      return step.action === 'delete' ? [] : [`${step.key}: ${changed(false)}`];
+      return [`${step.key}: ${changed(step.action === 'delete')}`];
     }
     // Settings that were only taken away may come back as they were, because the service fills them in.
     const isUndone =
       standing.kind === 'before' && mark === 'done' && step.action !== 'update' && step.action !== 'none';
     return isUndone ? [`${step.key}: what we did was undone`] : [];
   });
+  return [...elsewhere, ...ofSteps];
 }
 
 /** After everything was applied: what is not as the plan wants it. */
 export function unfulfilledSteps(
   plan: Plan,
-  clusterIds: Readonly<Record<string, string>>,
+  createdIds: Readonly<Record<string, string>>,
   observation: Observation,
 ): string[] {
   return plan.steps.flatMap((step) => {
-    const standing = standingOf(step, plan, observation, clusterIds);
+    const standing = standingOf(step, plan, observation, createdIds);
     if (standing.kind === 'other') return [`${step.key}: ${standing.why}`];
     if (standing.kind === 'after' || step.action === 'none') return [];
     if (step.action === 'update' && step.spec !== null) {
       const all = step.kind === 'cluster' ? observation.clusters : observation.jobs;
       const current = all.find(({ id }) => id === step.id);
-      const wrong = current === undefined ? 'it is gone' : lacking(step, plan.owner, current, clusterIds);
+      const wrong = current === undefined ? 'it is gone' : lacking(step, plan.owner, current, createdIds);
       return wrong === null ? [] : [`${step.key}: ${wrong}`];
     }
     return [`${step.key}: it is still as it was`];
@@ -145,16 +154,18 @@ function changed(gone: boolean): string {
   return gone ? 'it is gone since the plan was made' : 'it was changed since the plan was made';
 }
 
-/** Ids of clusters that were created before a crash, found by name and mark. */
-export function createdClusters(
+/** Ids of what was created before a crash, found by name and mark; by the keys of the steps. */
+export function idsCreated(
   plan: Plan,
   observation: Observation,
-  clusterIds: Readonly<Record<string, string>>,
+  createdIds: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const found = plan.steps.flatMap((step) => {
-    if (step.kind !== 'cluster' || step.action !== 'create') return [];
-    const standing = standingOf(step, plan, observation, clusterIds);
-    return standing.kind === 'after' && standing.id !== null ? [[step.name, standing.id] as const] : [];
-  });
-  return Object.fromEntries(found);
+  // One may refer to another, so each is judged with what is known by then.
+  const known = { ...createdIds };
+  for (const step of plan.steps) {
+    if (step.action !== 'create' || (step.kind !== 'cluster' && step.kind !== 'job')) continue;
+    const standing = standingOf(step, plan, observation, known);
+    if (standing.kind === 'after' && standing.id !== null) known[step.key] = standing.id;
+  }
+  return known;
 }

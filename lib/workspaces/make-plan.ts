@@ -3,22 +3,35 @@ import { connect, type StageContext, type StageOutcome, type WorkspaceDeps } fro
 import { invalidInput, stopped } from './errors';
 import { observe } from './observe';
 import { countActions, planWorkspace } from './plan';
+import { neededLists } from './references';
 import { type Plan } from './schema';
 import { initializeVault } from './vault';
 
+const initializing = 'the Key Vault to be initialized';
+
 /** The stage in which the workspace is read and the plan is made, stored and hashed. Changes nothing in the workspace. */
 export function createMakePlan(deps: WorkspaceDeps) {
-  return async ({ deployment, environment, places }: StageContext): Promise<StageOutcome> => {
-    const connection = await connect(deps, environment, places);
+  return async ({ deployment, progress, environment, places }: StageContext): Promise<StageOutcome> => {
+    const isInitializing = progress.waitingFor === initializing;
+    const connection = await connect(deps, environment, places, { isInitializing });
     if (connection.kind === 'wait') return { ...connection, kind: 'again', delayMs: deps.lookEveryMs };
     if (connection.kind === 'initialize') {
-      const { url, created } = await initializeVault(deps, environment, places, connection.vault);
+      // Noted first, so that whoever goes on after a crash ends what was begun.
+      if (!isInitializing) return { kind: 'again', delayMs: 0, waitingFor: initializing };
+      const { url, recovered, created } = await initializeVault(deps, environment, places, connection.vault);
       await deps.audit.record({
+        id: `${deployment.deploymentId}.${environment.name}.initialized`,
         subject: `workspaces/${deployment.workspace}`,
         action: 'initialize-key-vault',
         actor: deployment.requestedBy,
         reason: deployment.description,
-        details: { deploymentId: deployment.deploymentId, environment: environment.name, vault: url, created },
+        details: {
+          deploymentId: deployment.deploymentId,
+          environment: environment.name,
+          vault: url,
+          recovered,
+          created,
+        },
       });
       return { kind: 'next', change: { state: 'initialized' } };
     }
@@ -33,6 +46,7 @@ export function createMakePlan(deps: WorkspaceDeps) {
       owner,
       jobs: new Set(assets.jobs.map(({ name }) => name)),
       files: new Map(files),
+      ...neededLists(assets),
     });
     const planning = planWorkspace({
       assets,
@@ -70,6 +84,7 @@ export function createMakePlan(deps: WorkspaceDeps) {
       pinClusters: environment.pinClusters,
       createdAt: new Date(deps.clock.nowMs()).toISOString(),
       warnings: planning.warnings,
+      relies: planning.relies,
       steps: planning.steps,
     };
     const hash = await deps.store.writePlan(plan);

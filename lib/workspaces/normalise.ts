@@ -26,6 +26,9 @@ const serverFields: Record<Kind, ReadonlySet<string>> = {
   ),
 };
 
+/** Of a cluster: when something happened to it, whatever the service will call that next. */
+const happening = /_(?:time|timestamp)$/;
+
 /** What the service fills in where nothing was said, by the field's own name. Several: it depends on the workspace. */
 const defaults: Record<string, readonly unknown[]> = {
   autotermination_minutes: [120],
@@ -36,16 +39,20 @@ const defaults: Record<string, readonly unknown[]> = {
   spot_bid_max_price: [-1],
   runtime_engine: ['STANDARD', 'PHOTON', 'NULL'],
   data_security_mode: ['NONE', 'LEGACY_SINGLE_USER_STANDARD', 'LEGACY_SINGLE_USER', 'SINGLE_USER', 'USER_ISOLATION'],
-  single_user_name: ['*'],
+  workload_type: [{ clients: { jobs: true, notebooks: true } }],
   format: ['MULTI_TASK', 'SINGLE_TASK'],
   edit_mode: ['EDITABLE', 'UI_LOCKED'],
   max_concurrent_runs: [1],
   queue: [{ enabled: true }],
   performance_target: ['PERFORMANCE_OPTIMIZED', 'STANDARD'],
   run_if: ['ALL_SUCCESS'],
-  source: ['WORKSPACE'],
+  source: ['WORKSPACE', 'GIT'],
+  concurrency: [1],
   pause_status: ['UNPAUSED'],
 };
+
+/** Where nothing was said the service says whom it took; only what it said right after our last deployment is known to be that. */
+const persons = new Set(['single_user_name', 'run_as']);
 
 /** Lists in which order means nothing. */
 const sets = new Set(
@@ -62,13 +69,16 @@ const keys: Record<string, string> = {
   parameters: 'name',
 };
 /** The service keeps texts, whatever it was sent. */
-const textMaps = new Set('spark_conf spark_env_vars custom_tags tags base_parameters'.split(' '));
+const textMaps = new Set(
+  'spark_conf spark_env_vars custom_tags tags base_parameters named_parameters job_parameters'.split(' '),
+);
 
 /** A specification without what only the service says, and with texts where the service makes texts of values. */
 export function withoutServerFields(kind: Kind, spec: JsonObject): JsonObject {
   const own = Object.entries(spec).filter(
     ([name, value]) =>
       !serverFields[kind].has(name) &&
+      !(kind === 'cluster' && happening.test(name)) &&
       value !== null &&
       // What a cluster that sizes itself has grown to is its state, not its settings.
       !(name === 'num_workers' && isObject(spec.autoscale)),
@@ -153,12 +163,10 @@ function compareFields(
     const inner = place === '' ? name : `${place}.${name}`;
     const before = fieldOf(remembered, name);
     if (wanted[name] === undefined) {
-      const filledInThen =
-        before !== null &&
-        before.asked === undefined &&
-        before.settled !== undefined &&
-        canonical(before.settled) === canonical(actual[name]);
-      if (!filledInThen && !isDefault(name, actual[name], actual)) {
+      const filledIn = before !== null && before.asked === undefined ? before.settled : undefined;
+      const isAsFilledIn = filledIn !== undefined && canonical(filledIn) === canonical(actual[name]);
+      const isAnybody = persons.has(name) && filledIn === undefined;
+      if (!isAsFilledIn && !isAnybody && !isDefault(name, actual[name], actual)) {
         found.push(`${inner}: ${shown(actual[name])}${notSet}`);
       }
     } else if (actual[name] === undefined) {
@@ -209,9 +217,11 @@ function fieldOf(remembered: Remembered | null, name: string): Remembered | null
 
 /** Whether saying it and leaving it out come to the same. */
 function isDefault(name: string, value: unknown, owner: JsonObject): boolean {
-  if (name === 'driver_node_type_id') return value === owner.node_type_id;
+  if (name === 'driver_node_type_id') return value === owner.node_type_id || owner.instance_pool_id !== undefined;
+  if (name === 'driver_instance_pool_id') return value === owner.instance_pool_id;
+  // The pool says what its machines are.
+  if (owner.instance_pool_id !== undefined && (name === 'node_type_id' || name === 'enable_elastic_disk')) return true;
   const known = defaults[name];
-  if (known?.includes('*') === true) return true;
   if (known?.some((each) => canonical(each) === canonical(value)) === true) return true;
   if (isObject(value)) return Object.entries(value).every(([inner, item]) => isDefault(inner, item, value));
   if (Array.isArray(value)) return value.length === 0;
@@ -227,29 +237,4 @@ function isSameScalar(a: unknown, b: unknown): boolean {
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
-
-/** The text of a notebook without what the service adds to it, or takes away. */
-export function comparableSource(content: Buffer): string {
-  const text = content
-    .toString('utf8')
-    .replace(/\r\n?/g, '\n')
-    .replace(/^\ufeff/, '');
-  return text.replace(/^(?:#|--|\/\/) Databricks notebook source\n?/, '').trim();
-}
-
-/** The cells of a Jupyter notebook: outputs, counts and the kernel's data are nobody's source. */
-export function comparableJupyter(content: Buffer): string | null {
-  try {
-    const notebook: unknown = JSON.parse(content.toString('utf8'));
-    if (!isObject(notebook) || !Array.isArray(notebook.cells)) return null;
-    return notebook.cells
-      .map((cell: unknown) => {
-        const { cell_type: type, source } = isObject(cell) ? cell : {};
-        return `${String(type)}\n${(Array.isArray(source) ? source.join('') : String(source)).trim()}`;
-      })
-      .join('\n\u0000\n');
-  } catch {
-    return null;
-  }
 }

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { forEachConcurrently } from '../platform/concurrency';
-import { type Databricks, type SecretScope } from '../platform/databricks';
+import { type Databricks, type Named, type SecretScope } from '../platform/databricks';
 import { sha256 } from '../platform/hash';
 import { type FileAsset } from './assets';
 import { canonical, type JsonObject } from './json';
 import { markTags } from './model';
-import { comparableJupyter, comparableSource, withoutServerFields } from './normalise';
+import { comparableJupyter, comparableSource } from './notebooks';
+import { withoutServerFields } from './normalise';
 import { type Plan } from './schema';
 
 /** A cluster or a job as it is, without what only the service says. */
@@ -47,6 +48,9 @@ export interface Observation {
   files: Map<string, ObservedFile>;
   marker: Marker | null;
   scopes: SecretScope[];
+  /** Empty where nobody asked for them. */
+  pools: readonly Named[];
+  policies: readonly Named[];
 }
 
 export interface Interest {
@@ -54,6 +58,9 @@ export interface Interest {
   owner: string;
   jobs: ReadonlySet<string>;
   files: ReadonlyMap<string, FileFormat>;
+  /** Whether instance pools and cluster policies matter. */
+  pools: boolean;
+  policies: boolean;
 }
 
 const readsAtOnce = 8;
@@ -71,10 +78,12 @@ export function markerPath(root: string, owner: string): string {
  * @throws AppError of the client: what could not be read is unknown, and never taken for empty.
  */
 export async function observe(databricks: Databricks, interest: Interest): Promise<Observation> {
-  const [clusters, jobs, scopes, markerFile] = await Promise.all([
+  const [clusters, jobs, scopes, pools, policies, markerFile] = await Promise.all([
     databricks.listClusters(),
     databricks.listJobs(),
     databricks.listSecretScopes(),
+    interest.pools ? databricks.listInstancePools() : [],
+    interest.policies ? databricks.listClusterPolicies() : [],
     databricks.readFile(markerPath(interest.root, interest.owner), 'SOURCE'),
   ]);
   const marker = markerFile === null ? null : readMarker(markerFile.content, interest.owner);
@@ -89,6 +98,8 @@ export async function observe(databricks: Databricks, interest: Interest): Promi
     files: new Map(),
     marker,
     scopes,
+    pools,
+    policies,
   };
   const files = new Map<string, FileFormat>(interest.files);
   for (const [path, { format }] of Object.entries(marker?.files ?? {})) if (!files.has(path)) files.set(path, format);
@@ -121,7 +132,11 @@ export function interestOf(plan: Plan): Interest {
     kind === 'notebook' || kind === 'initScript' ? [[name, format ?? 'RAW'] as const] : [],
   );
   const jobs = plan.steps.filter(({ kind }) => kind === 'job').map(({ name }) => name);
-  return { root: plan.root, owner: plan.owner, jobs: new Set(jobs), files: new Map(files) };
+  const relies = (wanted: Plan['relies'][number]['kind']): boolean => plan.relies.some(({ kind }) => kind === wanted);
+  return {
+    ...{ root: plan.root, owner: plan.owner, jobs: new Set(jobs), files: new Map(files) },
+    ...{ pools: relies('pool'), policies: relies('policy') },
+  };
 }
 
 /** Of a file as it is, and as an asset will be: equal for contents that mean the same. */
@@ -130,7 +145,8 @@ export function fileHash(type: string, language: string | null, format: FileForm
     type !== 'NOTEBOOK'
       ? sha256(content)
       : sha256((format === 'JUPYTER' ? comparableJupyter(content) : null) ?? comparableSource(content));
-  return sha256(`${type}\n${language ?? ''}\n${comparable}`);
+  // A Jupyter notebook says its language itself, and the service reads it there.
+  return sha256(`${type}\n${format === 'JUPYTER' ? '' : (language ?? '')}\n${comparable}`);
 }
 
 export function expectedHash({ format, language, bytes }: Pick<FileAsset, 'format' | 'language' | 'bytes'>): string {

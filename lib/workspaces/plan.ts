@@ -4,7 +4,7 @@ import { markTags, type StepAction, type StepKind } from './model';
 import { differences, type Remembered } from './normalise';
 import { expectedHash, type Observation, type ObservedSpec } from './observe';
 import { createReferences } from './references';
-import { type Step } from './schema';
+import { type Relied, type Step } from './schema';
 
 export interface PlanInput {
   assets: Assets;
@@ -21,6 +21,7 @@ export interface PlanInput {
 export interface Planning {
   steps: Step[];
   warnings: string[];
+  relies: Relied[];
   /** Why this cannot be deployed; all of it. Not empty: the steps are not to be used. */
   problems: string[];
 }
@@ -45,8 +46,11 @@ export function planWorkspace(input: PlanInput): Planning {
   const references = createReferences({
     assets,
     root,
-    clusters: observation.clusters,
-    leaving: new Set(leaving.clusters.map(({ id }) => id)),
+    observation,
+    leaving: new Set([
+      ...leaving.clusters.map(({ id }) => `cluster:${id}`),
+      ...leaving.jobs.map(({ id }) => `job:${id}`),
+    ]),
     report,
     warn: (message) => void warnings.push(message),
   });
@@ -85,10 +89,10 @@ export function planWorkspace(input: PlanInput): Planning {
     ...scopeSteps(input, report),
     ...assets.initScripts.map((asset) => fileStep('initScript', asset, input, report)),
     ...assets.clusters.map(({ path, name, spec: wanted }) =>
-      spec('cluster', path, name, references.cluster(path, wanted)),
+      spec('cluster', path, name, references.resolve(path, wanted)),
     ),
     ...assets.notebooks.map((asset) => fileStep('notebook', asset, input, report)),
-    ...assets.jobs.map(({ path, name, spec: wanted }) => spec('job', path, name, references.job(path, wanted))),
+    ...assets.jobs.map(({ path, name, spec: wanted }) => spec('job', path, name, references.resolve(path, wanted))),
     // What refers to others goes first.
     ...leaving.jobs.map((job) => deletion('job', job)),
     ...leaving.files.map(([path, { asset, format, hash }]): Step => {
@@ -108,7 +112,7 @@ export function planWorkspace(input: PlanInput): Planning {
     );
   }
   warnRestarts(steps, observation, warnings);
-  return { steps, warnings, problems };
+  return { steps, warnings, problems, relies: references.relied() };
 }
 
 /** How many steps of each kind a plan has. */

@@ -1,112 +1,125 @@
+import { withPlaces } from './archive-places';
 import { type Assets } from './assets';
-import { isObject, type JsonObject, mapObject } from './json';
+import { isObject, type JsonObject, mapFields } from './json';
+import { jobReference } from './job-order';
+import { lookUp } from './lookup';
 import { type Observation } from './observe';
+import { type Relied, type ReliedKind } from './schema';
 
-/** A cluster that this deployment creates: its id is known only then. */
-export function pendingCluster(name: string): string {
-  return `{{cluster:${name}}}`;
+/** A cluster or job that this deployment creates: its id is known only then. `key` is that of its step. */
+export function pendingId(key: string): string {
+  return `{{${key}}}`;
 }
-export const pendingPattern = /^\{\{cluster:(.*)\}\}$/s;
+export const pendingPattern = /^\{\{((?:cluster|job):.*)\}\}$/s;
 
 export interface ReferenceDeps {
   assets: Assets;
   root: string;
-  clusters: Observation['clusters'];
-  /** Ids of clusters that this deployment deletes: nothing may refer to them. */
+  observation: Observation;
+  /** What this deployment deletes, as `kind:id`: nothing may refer to it. */
   leaving: ReadonlySet<string>;
   report(asset: string, message: string): void;
   warn(message: string): void;
 }
 
+const fields: Record<string, ReliedKind> = {
+  existing_cluster_id: 'cluster',
+  instance_pool_id: 'pool',
+  driver_instance_pool_id: 'pool',
+  policy_id: 'policy',
+};
+const words: Record<ReliedKind, string> = {
+  cluster: 'cluster',
+  job: 'job',
+  pool: 'instance pool',
+  policy: 'cluster policy',
+};
+const secretPattern = /\{\{secrets\/([^/}]+)\//g;
+
 /**
- * Puts ids and places where the archive has names: clusters in `existing_cluster_id` wherever it stands, notebooks and init
- * scripts by their path in the archive, and the keys of job clusters checked. Every name that leads nowhere, or to several
- * things, is reported.
+ * Puts ids and places where the archive has names: clusters, jobs, instance pools and policies wherever they are named,
+ * notebooks and init scripts by their path in the archive. Every name that leads nowhere, or to several things, is reported.
  */
 export function createReferences(deps: ReferenceDeps) {
-  const clusterId = (asset: string, reference: string): string => {
-    const named = deps.clusters.filter(({ name }) => name === reference);
-    const isOurs = deps.assets.clusters.some(({ name }) => name === reference);
-    if (named.length > 1) {
-      const ids = named.map(({ id }) => id).join(', ');
-      deps.report(asset, `${named.length} clusters are called "${reference}" (${ids}). Rename all but one.`);
+  const { assets, observation, root } = deps;
+  const own = {
+    cluster: new Set(assets.clusters.map(({ name }) => name)),
+    job: new Set(assets.jobs.map(({ name }) => name)),
+  };
+  const relied = new Map<string, Relied>();
+  const scopes = new Set(observation.scopes.map(({ name }) => name));
+
+  const idOf = (asset: string, kind: ReliedKind, reference: string): string => {
+    const word = words[kind];
+    const isOwn = (kind === 'cluster' || kind === 'job') && own[kind].has(reference);
+    const found = lookUp(observation, kind, reference);
+    if (found.kind === 'several') {
+      deps.report(
+        asset,
+        `${found.ids.length} ${word}s are called "${reference}" (${found.ids.join(', ')}). Rename all but one.`,
+      );
       return reference;
     }
-    const found = named[0] ?? (isOurs ? undefined : deps.clusters.find(({ id }) => id === reference));
-    if (found === undefined && isOurs) return pendingCluster(reference);
-    if (found === undefined) {
-      deps.report(asset, `There is no cluster "${reference}", neither in the archive nor in the workspace.`);
+    // Nothing of that name is there, although something may have it as its id.
+    const isThere = found.kind === 'one' && (!isOwn || found.id !== reference);
+    if (!isThere && isOwn) return pendingId(`${kind}:${reference}`);
+    if (found.kind === 'none') {
+      const where =
+        kind === 'cluster' || kind === 'job' ? 'neither in the archive nor in the workspace' : 'in the workspace';
+      deps.report(asset, `There is no ${word} "${reference}", ${where}.`);
       return reference;
     }
-    if (deps.leaving.has(found.id)) {
-      deps.report(asset, `Cluster "${reference}" is deleted by this deployment, because the archive has it no more.`);
-    }
-    return found.id;
-  };
-  const notebook = (asset: string, path: string): string => {
-    if (path.startsWith('/')) return path;
-    const wanted = path.replace(/^\.\//, '');
-    const found = deps.assets.notebooks.find((each) => each.target === wanted || each.path === wanted);
-    if (found === undefined) deps.report(asset, `The archive has no notebook "${path}".`);
-    return found === undefined ? path : `${deps.root}/${found.target}`;
-  };
-  const initScript = (asset: string, entry: unknown): unknown => {
-    if (!isObject(entry)) return entry;
-    const [kind, place] = Object.entries(entry)[0] ?? [];
-    const destination = isObject(place) ? place.destination : undefined;
-    if (typeof destination !== 'string') return entry;
-    const path = destination.replace(/^dbfs:\/+/, '').replace(/^\.\//, '');
-    const found = deps.assets.initScripts.find((script) => script.path === path);
-    if (found !== undefined) return { workspace: { destination: `${deps.root}/${found.target}` } };
-    if (kind === 'workspace' && !destination.startsWith('/')) {
-      deps.report(asset, `The archive has no init script "${destination}".`);
-    } else if (kind === 'dbfs') {
-      deps.warn(
-        `${asset}: Databricks runs init scripts on DBFS no more ("${destination}"); put it into init-scripts/.`,
+    if (deps.leaving.has(`${kind}:${found.id}`)) {
+      deps.report(
+        asset,
+        `The ${word} "${reference}" is deleted by this deployment, because the archive has it no more.`,
       );
     }
-    return entry;
+    if (!isOwn) relied.set(`${kind}:${reference}`, { kind, reference, id: found.id });
+    return found.id;
   };
-  const resolve = (asset: string, object: JsonObject): JsonObject =>
-    mapObject(object, (value, field) => {
-      if (field === 'existing_cluster_id' && typeof value === 'string') return clusterId(asset, value);
-      if (field === 'notebook_path' && typeof value === 'string') return notebook(asset, value);
-      if (field === 'init_scripts' && Array.isArray(value)) return value.map((entry) => initScript(asset, entry));
-      if (Array.isArray(value)) return value.map((item: unknown) => (isObject(item) ? resolve(asset, item) : item));
-      return isObject(value) ? resolve(asset, value) : value;
-    });
+  const runJob = (asset: string, run: JsonObject): JsonObject => {
+    const { job_name: _name, ...rest } = run;
+    const wanted = jobReference(run);
+    const reference = typeof wanted === 'string' ? wanted : JSON.stringify(wanted);
+    const id = idOf(asset, 'job', reference);
+    return { ...rest, job_id: /^\d+$/.test(id) ? Number(id) : id };
+  };
+  const warnOfScopes = (asset: string, settings: JsonObject): void => {
+    const named = [...JSON.stringify(settings).matchAll(secretPattern)].map(([, scope = '']) => scope);
+    for (const scope of new Set(named)) {
+      if (!scopes.has(scope)) deps.warn(`${asset}: the workspace shows no secret scope "${scope}".`);
+    }
+  };
 
   return {
-    cluster: resolve,
-    job(asset: string, settings: JsonObject): JsonObject {
-      const declared = new Set(listOf(settings.job_clusters).map((each) => each.job_cluster_key));
-      const tasks = listOf(settings.tasks);
-      for (const { task_key: task, job_cluster_key: key } of tasks) {
-        if (key !== undefined && !declared.has(key)) {
-          deps.report(
-            asset,
-            `Task ${shown(task)} names the job cluster ${shown(key)}, which the job does not declare.`,
-          );
-        }
-      }
-      const known = new Set(tasks.map(({ task_key: task }) => task));
-      if (known.size < tasks.length) deps.report(asset, 'Two of its tasks have the same task_key.');
-      for (const { task_key: task, depends_on: others } of tasks) {
-        for (const { task_key: other } of listOf(others)) {
-          if (!known.has(other)) {
-            deps.report(asset, `Task ${shown(task)} depends on ${shown(other)}, which the job does not have.`);
-          }
-        }
-      }
-      return resolve(asset, settings);
+    resolve(asset: string, settings: JsonObject): JsonObject {
+      warnOfScopes(asset, settings);
+      const placed = withPlaces(settings, {
+        ...{ assets, root },
+        report: (message) => deps.report(asset, message),
+        warn: (message) => deps.warn(`${asset}: ${message}`),
+      });
+      return mapFields(placed, (field, value) => {
+        if (field === 'run_job_task' && isObject(value)) return runJob(asset, value);
+        const kind = fields[field];
+        return kind !== undefined && typeof value === 'string' ? idOf(asset, kind, value) : undefined;
+      });
     },
+    /** What is used and comes from elsewhere: it must be the same when the plan is applied. */
+    relied: (): Relied[] => [...relied.values()],
   };
 }
 
-function listOf(value: unknown): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
-}
-
-function shown(value: unknown): string {
-  return JSON.stringify(value) ?? '""';
+/** Which lists have to be read, because something in the archive is in them. */
+export function neededLists(assets: Assets): { pools: boolean; policies: boolean } {
+  const needed = { pools: false, policies: false };
+  for (const { spec } of [...assets.clusters, ...assets.jobs]) {
+    mapFields(spec, (field) => {
+      needed.pools ||= fields[field] === 'pool';
+      needed.policies ||= fields[field] === 'policy';
+      return undefined;
+    });
+  }
+  return needed;
 }

@@ -95,6 +95,8 @@ export const environmentRequestSchema = z.strictObject({
       jobs: z.string().default('2.2'),
       workspace: z.string().default('2.0'),
       secrets: z.string().default('2.0'),
+      'instance-pools': z.string().default('2.0'),
+      policies: z.string().default('2.0'),
     })
     .prefault({}),
 });
@@ -149,7 +151,7 @@ export const stepSchema = z.object({
   changes: z.array(z.string()),
   /** SHA-256 of what was there when the plan was made; null: nothing. Applying refuses anything else. */
   observed: z.string().nullable(),
-  /** What to send; ids of clusters that do not exist yet are written as `{{cluster:<name>}}`. */
+  /** What to send; ids of what does not exist yet are written as `{{cluster:<name>}}` and `{{job:<name>}}`. */
   spec: jsonObject.nullable(),
   /** SHA-256 of the file's content. */
   content: z.string().nullable(),
@@ -159,6 +161,12 @@ export const stepSchema = z.object({
   expected: z.string().nullable(),
 });
 export type Step = z.infer<typeof stepSchema>;
+
+export const reliedKinds = ['cluster', 'job', 'pool', 'policy'] as const;
+export type ReliedKind = (typeof reliedKinds)[number];
+/** Something that is not of the archive, and that the archive refers to. */
+const reliedSchema = z.object({ kind: z.enum(reliedKinds), reference: z.string(), id: z.string() });
+export type Relied = z.infer<typeof reliedSchema>;
 
 export const planSchema = z.object({
   deploymentId: z.string(),
@@ -177,6 +185,8 @@ export const planSchema = z.object({
   pinClusters: z.boolean(),
   createdAt: z.string(),
   warnings: z.array(z.string()),
+  /** What the assets refer to and is not theirs, as it was found. Applying refuses when it leads elsewhere. */
+  relies: z.array(reliedSchema).default([]),
   steps: z.array(stepSchema),
 });
 export type Plan = z.infer<typeof planSchema>;
@@ -189,6 +199,7 @@ export const environmentProgressSchema = z.object({
   waitingFor: z.string().nullable(),
   plan: z.object({ hash: z.string(), counts: planCountsSchema }).nullable(),
   approvalId: z.string().nullable(),
+  warnings: z.array(z.string()).default([]).meta({ description: 'What did not go as wished, and stops nothing.' }),
   failure: z
     .object({ code: z.string(), message: z.string(), problems: z.array(z.string()) })
     .nullable()
@@ -238,6 +249,8 @@ export const workspaceStateSchema = z.object({
   workspace: z.string(),
   environment: z.string(),
   fence: z.int(),
+  /** Name of the lease that the fence is counted by: another workspace in Azure has another. */
+  lease: z.string().default(''),
   /** The plan that is being applied: what was begun, and what is done. */
   applying: z
     .object({
@@ -245,7 +258,12 @@ export const workspaceStateSchema = z.object({
       planHash: z.string(),
       startedAt: z.string(),
       steps: z.record(z.string(), z.enum(['begun', 'done'])),
-      clusterIds: z.record(z.string(), z.string()),
+      /** Ids of what the plan created, by the keys of its steps. */
+      createdIds: z.record(z.string(), z.string()),
+      /** When the step was begun whose answer is not known yet. */
+      begunAtMs: z.number().nullable().default(null),
+      /** How long has been waited for clusters since the last step. */
+      waitedMs: z.number().default(0),
       warnings: z.array(z.string()),
     })
     .nullable(),
@@ -255,7 +273,7 @@ export const workspaceStateSchema = z.object({
 });
 export type WorkspaceState = z.infer<typeof workspaceStateSchema>;
 export const workspaceViewSchema = workspaceStateSchema
-  .omit({ id: true, fence: true, applying: true })
+  .omit({ id: true, fence: true, lease: true, applying: true })
   .meta({ id: 'WorkspaceInEnvironment', description: 'What was applied last, and whether it is still so.' });
 
 export const stageInputSchema = z.object({ deploymentId: z.string(), environment: z.string() });

@@ -51,7 +51,8 @@ export function createWorkspaceServices(given: WorkspaceServicesDeps) {
         return current.cancelled === null ? { ...current, cancelled: { ...by, at } } : null;
       });
       const subject = `workspaces/${deployment.workspace}`;
-      await deps.audit.record({ subject, action: 'cancel', ...by, details: { deploymentId } });
+      const id = `${deploymentId}.cancel`;
+      await deps.audit.record({ id, subject, action: 'cancel', ...by, details: { deploymentId } });
       await orchestrations.wake(orchestrationId(deploymentId));
       return deployment;
     },

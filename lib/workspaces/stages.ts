@@ -67,7 +67,11 @@ export function createStages(deps: WorkspaceDeps) {
     const progress = find(deployment, input.environment);
     if (progress === undefined) return { kind: 'ended', goOn: false };
     const due = stageOf(progress.state);
-    if (due === null) return { kind: 'ended', goOn: isGoodEnd(progress.state) };
+    if (due === null) {
+      // Whoever ended it may have died before letting go.
+      await releaseLease(deployment.workspace, input);
+      return { kind: 'ended', goOn: isGoodEnd(progress.state) };
+    }
     if (due !== stage) return { kind: 'next', stage: due };
     if (deployment.cancelled !== null) return cancel(deployment, progress, input);
 
@@ -121,6 +125,28 @@ export function createStages(deps: WorkspaceDeps) {
     return end(input, { state: 'failed', failure: { code, message, problems } });
   };
 
+  const tellOfEnd = async (deployment: Deployment): Promise<void> => {
+    const { deploymentId, workspace, state, environments, requestedBy } = deployment;
+    const id = `${deploymentId}.finished`;
+    await deps.audit.record({
+      id,
+      subject: `workspaces/${workspace}`,
+      action: `deployment-${state}`,
+      actor: requestedBy,
+      reason: deployment.description,
+      details: { deploymentId },
+    });
+    await deps.fleetEvents.publish({
+      id,
+      type: 'Sqlfleet.Workspaces.DeploymentFinished',
+      subject: `workspaces/${workspace}/deployments/${deploymentId}`,
+      data: {
+        ...{ deploymentId, workspace, state },
+        environments: environments.map((each) => ({ name: each.name, state: each.state })),
+      },
+    });
+  };
+
   return {
     async run(stage: StageName, input: StageInput): Promise<StageAnswer> {
       try {
@@ -148,38 +174,16 @@ export function createStages(deps: WorkspaceDeps) {
     /** The end of the deployment as a whole; environments that were not reached are skipped. */
     async finish({ deploymentId }: { deploymentId: string }): Promise<{ kind: 'done' }> {
       const at = new Date(deps.clock.nowMs()).toISOString();
-      let ended = false;
       const deployment = await deps.store.updateDeployment(deploymentId, (current) => {
         const state = deploymentStateOf(current.environments);
-        ended = current.state === 'running' && state !== 'running';
-        if (!ended) return null;
+        if (current.state !== 'running' || state === 'running') return null;
         const environments = current.environments.map((each) =>
           isEnded(each.state) ? each : { ...each, state: 'skipped' as const, finishedAt: at, waitingFor: null },
         );
         return { ...current, state, environments, finishedAt: at };
       });
-      if (ended) {
-        const { workspace, state, environments, requestedBy } = deployment;
-        const subject = `workspaces/${workspace}/deployments/${deploymentId}`;
-        await deps.audit.record({
-          subject: `workspaces/${workspace}`,
-          action: `deployment-${state}`,
-          actor: requestedBy,
-          reason: deployment.description,
-          details: { deploymentId },
-        });
-        await deps.fleetEvents.publish({
-          id: `${deploymentId}.finished`,
-          type: 'Sqlfleet.Workspaces.DeploymentFinished',
-          subject,
-          data: {
-            deploymentId,
-            workspace,
-            state,
-            environments: environments.map((each) => ({ name: each.name, state: each.state })),
-          },
-        });
-      }
+      // Told again by who comes after a crash; by its id it is one entry and one event.
+      if (deployment.state !== 'running') await tellOfEnd(deployment);
       return { kind: 'done' };
     },
   };

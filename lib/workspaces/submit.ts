@@ -3,7 +3,7 @@ import { type Clock } from '../platform/clock';
 import { type Orchestrations } from '../platform/durable';
 import { type InputProblem } from '../platform/errors';
 import { readAssetArchive } from './archive';
-import { invalidInput } from './errors';
+import { deploymentNotFound, invalidInput } from './errors';
 import { type DeployWorkspaceInput, deployWorkspaceName, orchestrationId } from './orchestrators/deploy-workspace';
 import { type Deployment, deploymentOptionsSchema, type EnvironmentProgress, workspaceName } from './schema';
 import { type WorkspaceStore } from './store';
@@ -64,6 +64,10 @@ export function createSubmit(deps: SubmitDeps) {
     }
     const earlier =
       'deployment' in submission.assets ? await deps.store.deployment(submission.assets.deployment) : null;
+    // A right to one workspace gives nothing of another.
+    if (earlier !== null && earlier.workspace.toLowerCase() !== submission.workspace.toLowerCase()) {
+      throw deploymentNotFound(earlier.deploymentId);
+    }
     const bytes =
       'bytes' in submission.assets ? submission.assets.bytes : await deps.store.readArchive(earlier?.archive ?? '');
     const { assets, problems: ofArchive } = await readAssetArchive(bytes);
@@ -93,21 +97,20 @@ export function createSubmit(deps: SubmitDeps) {
       cancelled: null,
       environments,
     };
-    if ((await deps.store.createDeployment(deployment)) === 'exists') {
-      const existing = await deps.store.deployment(deploymentId);
-      // Whoever asked first may have been cut off before the start.
-      if (existing.state === 'running') await start(orchestrations, existing);
-      return existing;
-    }
+    const isNew = (await deps.store.createDeployment(deployment)) === 'created';
+    const stored = isNew ? deployment : await deps.store.deployment(deploymentId);
+    if (stored.state !== 'running') return stored;
+    // Whoever asked first may have been cut off before this was done; done twice, it is done once.
     await deps.audit.record({
-      subject: `workspaces/${deployment.workspace}`,
+      id: `${deploymentId}.deploy`,
+      subject: `workspaces/${stored.workspace}`,
       action: 'deploy',
-      actor: requestedBy,
-      reason: deployment.description,
-      details: { deploymentId, archive, environments: environments.map((each) => each.name) },
+      actor: stored.requestedBy,
+      reason: stored.description,
+      details: { deploymentId, archive: stored.archive, environments: stored.environments.map((each) => each.name) },
     });
-    await start(orchestrations, deployment);
-    return deployment;
+    await start(orchestrations, stored);
+    return stored;
   };
 }
 
@@ -117,5 +120,8 @@ export async function start(orchestrations: Orchestrations, { deploymentId, envi
 }
 
 function notBegun(name: string): EnvironmentProgress {
-  return { name, state: 'waiting', waitingFor: null, plan: null, approvalId: null, failure: null, finishedAt: null };
+  return {
+    ...{ name, state: 'waiting', waitingFor: null, plan: null, approvalId: null },
+    ...{ warnings: [], failure: null, finishedAt: null },
+  };
 }

@@ -18,11 +18,17 @@ export type VaultReading =
 /**
  * Reads the four secrets of an environment. They go to who calls this, in the same activity, and nowhere else.
  *
+ * @param isInitializing it was begun already: placeholders are its own work, and not somebody's neglect
  * @throws AppError that stops the environment: no vault, secrets missing or not filled in, another subscription's secrets
  */
-export async function readVault(deps: VaultDeps, environment: Environment, places: Places): Promise<VaultReading> {
+export async function readVault(
+  deps: VaultDeps,
+  environment: Environment,
+  places: Places,
+  { isInitializing = false } = {},
+): Promise<VaultReading> {
   const vault = await deps.resources.findVault(places.vaultId);
-  if (environment.mode === 'Initialize-KeyVault') return { kind: 'initialize', vault };
+  if (environment.mode === 'Initialize-KeyVault' || isInitializing) return { kind: 'initialize', vault };
   if (vault === null) {
     if (environment.mode === 'auto') return { kind: 'initialize', vault };
     throw stopped(
@@ -56,7 +62,7 @@ export async function readVault(deps: VaultDeps, environment: Environment, place
       `The secret ${places.secretNames.subscriptionId} names another subscription than the environment "${environment.name}".`,
     );
   }
-  const principal = { tenantId: tenantId.trim(), clientId: clientId.trim(), clientSecret };
+  const principal = { tenantId: tenantId.trim(), clientId: clientId.trim(), clientSecret: clientSecret.trim() };
   return { kind: 'ready', vault, principal };
 }
 
@@ -66,15 +72,18 @@ export async function initializeVault(
   environment: Environment,
   places: Places,
   existing: Vault | null,
-): Promise<{ url: string; created: string[] }> {
+): Promise<{ url: string; recovered: boolean; created: string[] }> {
   const { administrators } = environment.keyVault;
   const { region } = environment;
-  const vault = existing ?? (await deps.resources.createVault(places.vaultId, { region, administrators }));
+  const vault =
+    existing === null
+      ? await deps.resources.createVault(places.vaultId, { region, administrators })
+      : { ...existing, recovered: false };
   await deps.resources.grantSecrets(places.vaultId, administrators);
   const secrets = deps.openVault(vault.url);
   const created: string[] = [];
   for (const name of Object.values(places.secretNames)) {
     if ((await secrets.createMissing(name, placeholder)) !== 'exists') created.push(name);
   }
-  return { url: vault.url, created };
+  return { url: vault.url, recovered: vault.recovered, created };
 }

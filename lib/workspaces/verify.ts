@@ -1,6 +1,7 @@
 import { connected, type StageContext, type StageOutcome, type WorkspaceDeps } from './context';
 import { lostLease, stopped } from './errors';
-import { createdClusters, unfulfilledSteps } from './judge';
+import { isOvertaken } from './applying';
+import { idsCreated, resolved, unfulfilledSteps } from './judge';
 import { type Remembered } from './normalise';
 import { interestOf, type Observation, observe } from './observe';
 import { type Plan } from './schema';
@@ -16,37 +17,45 @@ export function createVerify(deps: WorkspaceDeps) {
     if (connection.kind === 'wait') return { ...connection, kind: 'again', delayMs: deps.lookEveryMs };
     const observation = await observe(connection.databricks, interestOf(plan));
     const found = await deps.store.state(workspace, environment.name);
-    if (found !== null && found.value.fence > lease.fence) throw lostLease();
-    const known = found?.value.applying?.planHash === planHash ? found.value.applying.clusterIds : {};
-    const clusterIds = { ...createdClusters(plan, observation, known), ...known };
-    const wrong = unfulfilledSteps(plan, clusterIds, observation);
+    if (found !== null && isOvertaken(found.value, lease)) throw lostLease();
+    const applying = found?.value.applying?.planHash === planHash ? found.value.applying : null;
+    const createdIds = idsCreated(plan, observation, applying?.createdIds ?? {});
+    const wrong = unfulfilledSteps(plan, createdIds, observation);
     if (wrong.length > 0) {
       throw stopped('verifyFailed', `The workspace is not as the plan wants it, though everything was applied.`, wrong);
     }
-    await deps.store.writeRemembered(workspace, environment.name, rememberedOf(plan, observation));
+    await deps.store.writeRemembered(workspace, environment.name, rememberedOf(plan, observation, createdIds));
     const at = new Date(deps.clock.nowMs()).toISOString();
-    const state = {
+    const written = {
       id: environment.name,
       workspace,
       environment: environment.name,
       fence: lease.fence,
+      lease: lease.name,
       applying: null,
       applied: { deploymentId, planHash, at },
       drift: null,
     };
-    if ((await deps.store.writeState(state, found?.etag ?? null)) === 'changed') throw lostLease();
+    if ((await deps.store.writeState(written, found?.etag ?? null)) === 'changed') throw lostLease();
     const { counts } = progress.plan ?? {};
     const isUnchanged = counts !== undefined && counts.create + counts.update + counts.delete === 0;
-    return { kind: 'next', change: { state: isUnchanged ? 'unchanged' : 'succeeded', waitingFor: null } };
+    const state = isUnchanged ? 'unchanged' : 'succeeded';
+    return { kind: 'next', change: { state, waitingFor: null, warnings: applying?.warnings ?? [] } };
   };
 }
 
-function rememberedOf(plan: Plan, observation: Observation): Record<string, Remembered> {
+function rememberedOf(
+  plan: Plan,
+  observation: Observation,
+  createdIds: Readonly<Record<string, string>>,
+): Record<string, Remembered> {
   const entries = plan.steps.flatMap((step) => {
     if (step.action === 'delete' || (step.kind !== 'cluster' && step.kind !== 'job')) return [];
     const all = step.kind === 'cluster' ? observation.clusters : observation.jobs;
     const current = all.find(({ name }) => name === step.name);
-    return current === undefined ? [] : [[step.key, { asked: step.spec, settled: current.spec }] as const];
+    return current === undefined
+      ? []
+      : [[step.key, { asked: resolved(step.spec ?? {}, createdIds), settled: current.spec }] as const];
   });
   return Object.fromEntries(entries);
 }

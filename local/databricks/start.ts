@@ -8,6 +8,7 @@ import { clusterOperations } from './clusters';
 import { fileOperations, scopeOperations } from './files';
 import { jobOperations } from './jobs';
 import { type Operation } from './operation';
+import { poolOperations } from './pools';
 import { openDatabricksState, type WorkspaceState } from './state';
 
 export interface DatabricksOptions {
@@ -46,6 +47,8 @@ const versions: Record<string, readonly string[]> = {
   jobs: ['2.2'],
   workspace: ['2.0'],
   secrets: ['2.0'],
+  'instance-pools': ['2.0'],
+  policies: ['2.0'],
 };
 
 /** Starts a Databricks that holds any number of workspaces: clusters, jobs, notebooks, files and secret scopes; nothing runs. */
@@ -63,6 +66,7 @@ export async function startDatabricks(options: DatabricksOptions): Promise<Local
     ...jobOperations(deps),
     ...fileOperations,
     ...scopeOperations,
+    ...poolOperations,
   };
   const counters = new Map<string, number>();
 

@@ -15,6 +15,9 @@ const clusterSchema = z.object({
     from: z.enum(['PENDING', 'RESTARTING', 'TERMINATING', 'SETTLED']),
     to: z.enum(['RUNNING', 'TERMINATED', 'ERROR']),
     atMs: z.number(),
+    /** Why it ended, where nobody asked for it. */
+    reason: z.object({ code: z.string(), type: z.string() }).optional(),
+    message: z.string().optional(),
   }),
 });
 export type StoredCluster = z.infer<typeof clusterSchema>;
@@ -33,7 +36,13 @@ export type StoredFile = z.infer<typeof fileSchema>;
 const scopeSchema = z.object({ name: z.string(), keyVault: z.object({ resourceId: z.string(), dnsName: z.string() }) });
 export type StoredScope = z.infer<typeof scopeSchema>;
 
-const kindSchema = z.enum(['cluster', 'job', 'file', 'scope']);
+const poolSchema = z.object({ id: z.string(), name: z.string(), nodeTypeId: z.string() });
+export type StoredPool = z.infer<typeof poolSchema>;
+
+const policySchema = z.object({ id: z.string(), name: z.string() });
+export type StoredPolicy = z.infer<typeof policySchema>;
+
+const kindSchema = z.enum(['cluster', 'job', 'file', 'scope', 'pool', 'policy']);
 type Kind = z.infer<typeof kindSchema>;
 const recordSchema = z.object({
   workspace: z.string(),
@@ -48,10 +57,14 @@ export interface WorkspaceState {
   jobs: Map<string, StoredJob>;
   files: Map<string, StoredFile>;
   scopes: Map<string, StoredScope>;
+  pools: Map<string, StoredPool>;
+  policies: Map<string, StoredPolicy>;
   saveCluster(cluster: StoredCluster): void;
   saveJob(job: StoredJob): void;
   saveFile(file: StoredFile): void;
   saveScope(scope: StoredScope): void;
+  savePool(pool: StoredPool): void;
+  savePolicy(policy: StoredPolicy): void;
   remove(kind: Kind, key: string): void;
 }
 
@@ -81,7 +94,9 @@ export function openDatabricksState(folder: string | null): DatabricksState {
     else if (kind === 'cluster') state.saveCluster(clusterSchema.parse(value));
     else if (kind === 'job') state.saveJob(jobSchema.parse(value));
     else if (kind === 'file') state.saveFile(fileSchema.parse(value));
-    else state.saveScope(scopeSchema.parse(value));
+    else if (kind === 'scope') state.saveScope(scopeSchema.parse(value));
+    else if (kind === 'pool') state.savePool(poolSchema.parse(value));
+    else state.savePolicy(policySchema.parse(value));
   };
   const journal = folder === null ? noJournal() : openJournal(join(folder, 'workspaces.jsonl'), replay);
   // Files are written over again and again: only what is there now is kept.
@@ -98,6 +113,8 @@ function recordsOf(workspace: string, state: WorkspaceState): z.infer<typeof rec
     ...of('job', state.jobs),
     ...of('file', state.files),
     ...of('scope', state.scopes),
+    ...of('pool', state.pools),
+    ...of('policy', state.policies),
   ];
 }
 
@@ -107,6 +124,8 @@ function emptyWorkspace(record: (kind: Kind, key: string, value: unknown) => voi
     jobs: new Map<string, StoredJob>(),
     files: new Map<string, StoredFile>(),
     scopes: new Map<string, StoredScope>(),
+    pools: new Map<string, StoredPool>(),
+    policies: new Map<string, StoredPolicy>(),
   };
   return {
     ...state,
@@ -126,8 +145,17 @@ function emptyWorkspace(record: (kind: Kind, key: string, value: unknown) => voi
       state.scopes.set(scope.name, scope);
       record('scope', scope.name, scope);
     },
+    savePool(pool) {
+      state.pools.set(pool.id, pool);
+      record('pool', pool.id, pool);
+    },
+    savePolicy(policy) {
+      state.policies.set(policy.id, policy);
+      record('policy', policy.id, policy);
+    },
     remove(kind, key) {
-      const mapOf = { cluster: state.clusters, job: state.jobs, file: state.files, scope: state.scopes };
+      const { clusters, jobs, files, scopes, pools, policies } = state;
+      const mapOf = { cluster: clusters, job: jobs, file: files, scope: scopes, pool: pools, policy: policies };
       mapOf[kind].delete(key);
       record(kind, key, null);
     },

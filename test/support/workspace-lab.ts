@@ -1,12 +1,14 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { createApprovalServices } from '../../lib/approvals/services';
 import { zipFiles } from '../../lib/packages/pack-folder';
 import { createAudit } from '../../lib/platform/audit';
 import { type AzureResources, type VaultSecrets } from '../../lib/platform/azure-resources';
+import { type BlobStore } from '../../lib/platform/blobs';
 import { type FleetEvent } from '../../lib/platform/cloud-events';
 import { createDatabricks } from '../../lib/platform/databricks';
 import { createDatabricksHttp } from '../../lib/platform/databricks-http';
@@ -35,6 +37,7 @@ import { createDurableEngine } from '../../local/durable/engine';
 import { startIdentity } from '../../local/identity/start';
 import { invokerOf } from '../local/durable/support';
 import { startTestDocuments } from './documents';
+import { createMemoryDocuments } from './memory-documents';
 import { createMemoryBlobs } from './simulated-fleet';
 import { createTrustingFetch } from './trusting-fetch';
 
@@ -42,6 +45,7 @@ export const subscriptionId = '00000000-0000-4000-8000-000000000001';
 const databricksResource = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d';
 const statusSchema = z.object({ runtimeStatus: z.string() });
 const clusterStartMs = 60_000;
+const lookMs = 15;
 
 /** Where a test may let things go wrong: called before and after each call that changes something. */
 export type Interference = (place: string, when: 'before' | 'after') => void;
@@ -49,9 +53,10 @@ export type Lab = Awaited<ReturnType<typeof startWorkspaceLab>>;
 
 /**
  * The whole capability with its real orchestrator, client, stores and approvals, over the Databricks and Cosmos DB stand-ins;
- * only ARM and Key Vault are played. Time passes while something waits, and only then.
+ * only ARM and Key Vault are played. Time passes while something waits, and only then. `inMemory`: documents are kept
+ * without the service, for tests with hundreds of deployments.
  */
-export async function startWorkspaceLab() {
+export async function startWorkspaceLab({ inMemory = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'workspaces-'));
   let nowMs = Date.UTC(2026, 0, 5, 9);
   const clock = {
@@ -75,23 +80,25 @@ export async function startWorkspaceLab() {
     clusterStartMs,
     clusterStopMs: 30_000,
   });
-  const documents = await startTestDocuments();
+  const documents = inMemory ? memoryContainers() : await startTestDocuments();
   const state = createMemoryBlobs();
   const uploads = createMemoryBlobs();
   const events: FleetEvent[] = [];
   const logged: string[] = [];
   let interference: Interference = () => undefined;
-  /** A crash takes everything with it until the next activity begins. */
-  let crashed = false;
+  /** A crash takes everything with it until the next activity begins; what people do meanwhile it does not touch. */
+  const activity = new AsyncLocalStorage<{ crashed: boolean }>();
 
   const trusting = createTrustingFetch(readFileSync(certificates.caFile, 'utf8'));
   const guarded = async <T>(place: string, isWrite: boolean, call: () => Promise<T>): Promise<T> => {
-    if (crashed) throw new Error('the process is gone');
+    const running = activity.getStore();
+    if (running === undefined) return call();
+    if (running.crashed) throw new Error('the process is gone');
     const strike = (when: 'before' | 'after'): void => {
       try {
         if (isWrite) interference(place, when);
       } catch (error) {
-        crashed = true;
+        running.crashed = true;
         throw error;
       }
     };
@@ -112,6 +119,11 @@ export async function startWorkspaceLab() {
       replace: (key, document, etag) => guarded(`${name}.replace`, true, () => store.replace(key, document, etag)),
     };
   };
+  const interferingBlobs: BlobStore = {
+    ...state,
+    put: (name, ...blob) => guarded('blobs.put', true, () => state.put(name, ...blob)),
+    putOnce: (name, ...blob) => guarded('blobs.putOnce', true, () => state.putOnce(name, ...blob)),
+  };
 
   const vaults = new Map<string, Map<string, string>>();
   const access: string[] = [];
@@ -124,13 +136,15 @@ export async function startWorkspaceLab() {
     findWorkspace: async (resourceId) =>
       workspaces.has(resourceId) ? { resourceId, url: databricks.url, ready: true } : null,
     findVault: async (resourceId) => vaultOf(resourceId),
-    async createVault(resourceId) {
-      const name = resourceId.split('/').at(-1) ?? '';
-      if (vaults.has(name)) throw new Error('a PUT of a vault that is there replaces its access policies');
-      vaults.set(name, new Map());
-      return { resourceId, url: `https://${name}.vault.test` };
-    },
-    grantSecrets: async (_resourceId, administrators) => void access.push(...administrators),
+    createVault: (resourceId) =>
+      guarded('vaults.create', true, async () => {
+        const name = resourceId.split('/').at(-1) ?? '';
+        if (vaults.has(name)) throw new Error('a PUT of a vault that is there replaces its access policies');
+        vaults.set(name, new Map());
+        return { resourceId, url: `https://${name}.vault.test`, recovered: false };
+      }),
+    grantSecrets: (_resourceId, administrators) =>
+      guarded('vaults.grant', true, async () => void access.push(...administrators)),
   };
   const openVault = (url: string): VaultSecrets => {
     const secrets = vaults.get(new URL(url).hostname.split('.')[0] ?? '') ?? new Map<string, string>();
@@ -139,24 +153,36 @@ export async function startWorkspaceLab() {
         const value = secrets.get(name);
         return value === undefined ? null : { value };
       },
-      async createMissing(name, value) {
-        if (secrets.has(name)) return 'exists';
-        secrets.set(name, value);
-        return 'created';
-      },
+      createMissing: (name, value) =>
+        guarded('secrets.create', true, async () => {
+          if (secrets.has(name)) return 'exists';
+          secrets.set(name, value);
+          return 'created';
+        }),
     };
   };
 
   const logger = createLogger((level, line) => void logged.push(`${level} ${line}`));
-  const audit = createAudit(documents.store('audit'), { clock, newId });
-  const fleetEvents = { publish: async (event: FleetEvent) => void events.push(event) };
+  const audit = createAudit(interfering('audit'), { clock, newId });
+  const fleetEvents = {
+    publish: (event: FleetEvent) => guarded('events.publish', true, async () => void events.push(event)),
+  };
   const approvals = createApprovalServices({
-    documents: documents.store('approvals'),
+    documents: interfering('approvals'),
     audit,
     fleetEvents,
     clock,
     logger,
   });
+  /** As credentials do: kept for a while, because signing takes long. */
+  const tokens = new Map<string, { token: string; untilMs: number }>();
+  const tokenFor = (resource: string): string => {
+    const known = tokens.get(resource);
+    if (known !== undefined && nowMs < known.untilMs) return known.token;
+    const token = identity.issueToken(resource);
+    tokens.set(resource, { token, untilMs: nowMs + 30 * 60_000 });
+    return token;
+  };
   const clientOf = (resourceId: string) =>
     createDatabricks(
       createDatabricksHttp(
@@ -164,8 +190,8 @@ export async function startWorkspaceLab() {
           url: databricks.url,
           resourceId,
           apiVersions: environmentRequestSchema.shape.apiVersions.parse(undefined),
-          databricksToken: async () => identity.issueToken(databricksResource),
-          managementToken: async () => identity.issueToken('https://management.azure.com'),
+          databricksToken: async () => tokenFor(databricksResource),
+          managementToken: async () => tokenFor('https://management.azure.com'),
         },
         { fetch: interferingFetch, clock, random: () => 0.5 },
       ),
@@ -176,7 +202,7 @@ export async function startWorkspaceLab() {
       workspaces: interfering('workspaces'),
       deployments: interfering('workspaceDeployments'),
     },
-    blobs: { uploads, state },
+    blobs: { uploads, state: interferingBlobs },
     resources,
     openVault,
     openDatabricks: ({ resourceId }, { clientSecret }) => {
@@ -185,7 +211,7 @@ export async function startWorkspaceLab() {
     },
     approvals,
     audit,
-    leases: createLeases(documents.store('leases'), { clock }),
+    leases: createLeases(interfering('leases'), { clock }),
     fleetEvents,
     clock,
     logger,
@@ -220,10 +246,7 @@ export async function startWorkspaceLab() {
       activities: Object.fromEntries(
         Object.entries(activities).map(([name, run]) => [
           name,
-          async (input: unknown) => {
-            crashed = false;
-            return run(input);
-          },
+          async (input: unknown) => activity.run({ crashed: false }, async () => run(input)),
         ]),
       ),
     }),
@@ -244,6 +267,13 @@ export async function startWorkspaceLab() {
     wake: async (instanceId) => void (await request('POST', `instances/${instanceId}/raiseEvent/wake`, {})),
   };
 
+  const runtimeStatusOf = async (deploymentId: string): Promise<string> => {
+    const { runtimeStatus } = statusSchema.parse(
+      JSON.parse(await request('GET', `instances/${orchestrationId(deploymentId)}`, null)),
+    );
+    if (runtimeStatus === 'Failed') throw new Error(`the orchestration failed: ${logged.slice(-5).join('\n')}`);
+    return runtimeStatus;
+  };
   const workspaceIdOf = (workspace: string, environment: string): string =>
     `/subscriptions/${subscriptionId}/resourceGroups/data/providers/Microsoft.Databricks/workspaces/${workspace}-${environment}`;
   const lab = {
@@ -255,6 +285,9 @@ export async function startWorkspaceLab() {
     logged,
     vaults,
     access,
+    audit,
+    blobs: state,
+    documents,
     uploads,
     orchestrations,
     clientOf,
@@ -263,8 +296,11 @@ export async function startWorkspaceLab() {
     identity,
     /** What the stand-in holds, for changes by hand and for counting. */
     held: (workspace: string, environment = 'Dev') => databricks.workspace(workspaceIdOf(workspace, environment)),
-    interfere(with_: Interference) {
+    /** @returns what was there before. */
+    interfere(with_: Interference): Interference {
+      const before = interference;
       interference = with_;
+      return before;
     },
     /** An environment with its vault filled in, and the workspace of that name. */
     async prepare(workspace: string, names: readonly string[] = ['Dev'], settings: object = {}): Promise<void> {
@@ -313,12 +349,16 @@ export async function startWorkspaceLab() {
         const deployment = await services.store.deployment(deploymentId);
         if (holds(deployment)) return deployment;
         if (deployment.state !== 'running') throw new Error(`it ended: ${JSON.stringify(deployment, null, 1)}`);
-        const { runtimeStatus } = statusSchema.parse(
-          JSON.parse(await request('GET', `instances/${orchestrationId(deploymentId)}`, null)),
-        );
-        if (runtimeStatus === 'Failed') throw new Error(`the orchestration failed: ${logged.slice(-5).join('\n')}`);
-        await nextTurn();
+        await runtimeStatusOf(deploymentId);
+        // Looking costs more than the work itself.
+        await delay(lookMs);
       }
+    },
+    /** The end also of what is told afterwards. */
+    async finished(deploymentId: string): Promise<Deployment> {
+      const deployment = await lab.ended(deploymentId);
+      while ((await runtimeStatusOf(deploymentId)) !== 'Completed') await delay(lookMs);
+      return deployment;
     },
     ended: (deploymentId: string): Promise<Deployment> =>
       lab.until(deploymentId, ({ state: now }) => now !== 'running'),
@@ -345,6 +385,18 @@ export async function startWorkspaceLab() {
     },
   };
   return lab;
+}
+
+function memoryContainers() {
+  const containers = new Map<string, DocumentStore>();
+  return {
+    store(name: string): DocumentStore {
+      const store = containers.get(name) ?? createMemoryDocuments();
+      containers.set(name, store);
+      return store;
+    },
+    stop: async () => undefined,
+  };
 }
 
 /** Objects become JSON, texts stay as they are. */

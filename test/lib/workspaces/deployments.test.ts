@@ -352,37 +352,6 @@ describe('what is refused before anything is changed', () => {
     await expect(lab.services.submit(submission, lab.orchestrations)).rejects.toMatchObject({ status: 422 });
   });
 
-  it('fails the plan for unknown and ambiguous clusters, notebooks and job clusters, all in one answer', async () => {
-    const name = fresh();
-    await lab.prepare(name);
-    const client = lab.clientOf(lab.workspaceIdOf(name, 'Dev'));
-    for (let times = 0; times < 2; times += 1) {
-      await client.createCluster({ cluster_name: 'twice', spark_version: '15', node_type_id: 'x' }, `t${times}`);
-    }
-    const deployment = await lab.deploy(name, {
-      'jobs/j.json': {
-        name: 'j',
-        tasks: [
-          { task_key: 'a', existing_cluster_id: 'nowhere', notebook_task: { notebook_path: 'notebooks/none' } },
-          { task_key: 'b', existing_cluster_id: 'twice', depends_on: [{ task_key: 'z' }] },
-          { task_key: 'c', job_cluster_key: 'undeclared' },
-        ],
-      },
-    });
-    expect(deployment.environments[0]?.failure).toMatchObject({ code: 'workspaces.planRefused' });
-    const text = deployment.environments[0]?.failure?.problems.join('\n') ?? '';
-    for (const part of [
-      '"nowhere"',
-      '2 clusters are called "twice"',
-      'no notebook "notebooks/none"',
-      'depends on "z"',
-      '"undeclared"',
-    ]) {
-      expect(text).toContain(part);
-    }
-    expect(lab.held(name).jobs.size).toBe(0);
-  });
-
   it('never deletes more than the environment allows, nor what lacks our mark', async () => {
     const name = fresh();
     await lab.prepare(name, ['Dev'], { maximumDeletes: 1 });

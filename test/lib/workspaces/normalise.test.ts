@@ -1,13 +1,7 @@
 import { createProblemList } from '../../../lib/platform/problems';
 import { readAssets } from '../../../lib/workspaces/assets';
-import {
-  asMultiTask,
-  comparableJupyter,
-  comparableSource,
-  differences,
-  unfulfilled,
-  withoutServerFields,
-} from '../../../lib/workspaces/normalise';
+import { asMultiTask, differences, unfulfilled, withoutServerFields } from '../../../lib/workspaces/normalise';
+import { comparableJupyter, comparableSource } from '../../../lib/workspaces/notebooks';
 
 describe('what is no change', () => {
   const wanted = { cluster_name: 'etl', node_type_id: 'small', num_workers: 2 };

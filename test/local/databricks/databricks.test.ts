@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabricks, type Databricks } from '../../../lib/platform/databricks';
 import { createDatabricksHttp } from '../../../lib/platform/databricks-http';
+import { environmentRequestSchema } from '../../../lib/workspaces/schema';
 import { type Certificates, ensureCertificates } from '../../../local/certificates/certificates';
 import { type LocalDatabricks, startDatabricks } from '../../../local/databricks/start';
 import { type Identity, startIdentity } from '../../../local/identity/start';
@@ -16,7 +17,7 @@ const real = process.env.DATABRICKS_URL;
 const onStandIn = real === undefined ? it : it.skip;
 
 const audience = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d';
-const apiVersions = { clusters: '2.1', jobs: '2.2', workspace: '2.0', secrets: '2.0' };
+const apiVersions = environmentRequestSchema.shape.apiVersions.parse(undefined);
 const root = `/Shared/sqlfleet-contract`;
 let folder: string;
 let certificates: Certificates;
