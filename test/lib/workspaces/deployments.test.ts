@@ -161,7 +161,9 @@ describe('an event of Azure', () => {
     await lab.environment('Prod', { deployOnWrite: [name] });
     const first = await told('1');
     expect(await told('1')).toEqual(first);
-    expect(await lab.ended(first?.deployment ?? '')).toMatchObject({
+    const [, , , id = ''] = first?.deployment.split('/') ?? [];
+    expect(first?.deployment).toBe(`workspaces/${name}/deployments/${id}`);
+    expect(await lab.ended(id)).toMatchObject({
       state: 'succeeded',
       requestedBy: 'Azure Event Grid',
     });
