@@ -19,6 +19,8 @@ import { createEventStore, createRouteStore, type EventStore } from './store';
 export interface EventServicesDeps {
   documents: { seenEvents: DocumentStore; eventRoutes: DocumentStore };
   effects: EventEffects;
+  /** Tells others what could not be told when it happened. */
+  sendWaitingEvents(): Promise<void>;
   audit: Audit;
   trust: Trust;
   clock: Clock;
@@ -98,7 +100,7 @@ export function createEventServices(deps: EventServicesDeps) {
       return events.answerNudge(region, nudge.asked);
     },
 
-    /** Starts what was stored and is not being handled. Level-triggered: it may run at any time. */
+    /** Starts what was stored and is not being handled, and tells others what waits. Level-triggered: it may run at any time. */
     async resume(orchestrations: Orchestrations): Promise<void> {
       let continuation: string | null = null;
       do {
@@ -116,6 +118,7 @@ export function createEventServices(deps: EventServicesDeps) {
         const input = { region, debounceMs };
         await guarded({ region }, () => orchestrations.start(nudgeCapacityName, nudgeCapacityId(region), input));
       }
+      await deps.sendWaitingEvents();
     },
   };
 

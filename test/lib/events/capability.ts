@@ -96,6 +96,7 @@ export async function setUpEvents(
   const services = createEventServices({
     documents: { seenEvents: seenUnlessAway, eventRoutes: documents.store('eventRoutes') },
     effects,
+    sendWaitingEvents: async () => undefined,
     audit: createAudit(documents.store('audit'), { clock, newId: randomUUID }),
     trust: { topics: [subscriptionTopic], ownIdentities: [ownIdentity], ...trusted },
     clock,

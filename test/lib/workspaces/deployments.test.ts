@@ -441,7 +441,9 @@ describe('a workspace that is changed by hand', () => {
       { key: 'job:nightly', what: 'timeout_seconds: 60 → not set' },
     ]);
     const drifted = lab.events.filter(({ type, subject }) => /Drifted/.test(type) && subject.includes(`${name}/`));
-    expect(drifted).toHaveLength(1);
+    const assets = [`notebook:/Shared/${name}/notebooks/load`, 'job:nightly'];
+    expect(drifted).toMatchObject([{ data: { workspace: name, environment: 'Dev', assets } }]);
+    expect(JSON.stringify(drifted)).not.toContain('timeout_seconds');
     expect((await lab.deploy(name, smallArchive)).state).toBe('succeeded');
     await lab.services.drift.checkOne(name, 'Dev');
     expect(await drift()).toMatchObject({ inSync: true });
