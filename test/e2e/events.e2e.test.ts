@@ -9,7 +9,7 @@ import { eventViewSchema, rejectedViewSchema } from '../../lib/events/schema';
 import { zipFiles } from '../../lib/packages/pack-folder';
 import { deploymentViewSchema } from '../../lib/workspaces/schema';
 import { resourceEvent, asCloudEvent } from '../lib/events/samples';
-import { azureAs, group, subscription } from './azure';
+import { azureAs, group, subscription } from '../../cli/demo/azure-user';
 import { startTestCloud, type TestCloud } from './cloud';
 
 jest.setTimeout(600_000);
@@ -135,7 +135,7 @@ describe('a change of Azure', () => {
   };
 
   it('that somebody makes at a SQL server has its region looked at', async () => {
-    await azureAs(cloud, 'somebody').put(server('by-hand'), serverVersion, body);
+    await azureAs(cloud.endpoints, 'somebody').put(server('by-hand'), serverVersion, body);
     const [event] = await settled('servers/by-hand');
     expect(event).toMatchObject({ state: 'handled', outcomes: [{ route: 'sql-servers', result: 'started' }] });
     const found = await when(servers, (all) => all.some(({ name }) => name === 'by-hand'));
@@ -143,13 +143,13 @@ describe('a change of Azure', () => {
   });
 
   it('that the app makes itself starts nothing', async () => {
-    await azureAs(cloud, 'the app').put(server('by-the-app'), serverVersion, body);
+    await azureAs(cloud.endpoints, 'the app').put(server('by-the-app'), serverVersion, body);
     expect(await settled('servers/by-the-app')).toMatchObject([{ state: 'ignored', outcomes: [] }]);
   });
 
   it('and twenty at once are one look, or two', async () => {
     const before = await looks();
-    const somebody = azureAs(cloud, 'somebody');
+    const somebody = azureAs(cloud.endpoints, 'somebody');
     const rules = Array.from({ length: 20 }, (_, index) => `${server('by-hand')}/firewallRules/rule-${index}`);
     const rule = { properties: { startIpAddress: '10.0.0.1', endIpAddress: '10.0.0.1' } };
     await Promise.all(rules.map((id) => somebody.put(id, serverVersion, rule)));
@@ -161,7 +161,7 @@ describe('a change of Azure', () => {
   });
 
   it('that deletes a server makes it known as missing', async () => {
-    await azureAs(cloud, 'somebody').delete(server('by-hand'), serverVersion);
+    await azureAs(cloud.endpoints, 'somebody').delete(server('by-hand'), serverVersion);
     await when(servers, (all) => all.some(({ name, state }) => name === 'by-hand' && state === 'missing'));
     const [event] = (await settled('servers/by-hand', 2)).filter(({ type }) => type.includes('Delete'));
     expect(event).toMatchObject({ state: 'handled', outcomes: [{ text: 'westeurope is looked at' }] });
@@ -191,7 +191,7 @@ describe('a change of Azure', () => {
       sku: { name: 'premium' },
       properties: { managedResourceGroupId: `${subscription}/resourceGroups/x` },
     };
-    await azureAs(cloud, 'somebody').put(workspace, '2024-05-01', written);
+    await azureAs(cloud.endpoints, 'somebody').put(workspace, '2024-05-01', written);
     expect(await settled('sales-Dev')).toMatchObject([{ outcomes: [{ result: 'notConfigured' }] }]);
     await api('PUT', 'environments/Dev', z.unknown(), {
       ...{ subscriptionId: subscription.split('/')[2], resourceGroup: 'sqlfleet', region: 'westeurope' },
@@ -205,7 +205,7 @@ describe('a change of Azure', () => {
       'databricks-dev-ops-client-secret': cloud.endpoints.deployer.clientSecret,
     });
     expect((await deploy()).environments).toMatchObject([{ state: 'succeeded' }]);
-    await azureAs(cloud, 'somebody').put(workspace, '2024-05-01', { ...written, tags: { changed: 'yes' } });
+    await azureAs(cloud.endpoints, 'somebody').put(workspace, '2024-05-01', { ...written, tags: { changed: 'yes' } });
     const [again] = await settled('sales-Dev', 2);
     const [started = ''] = again?.outcomes[0]?.started ?? [];
     expect(started).toMatch(/^workspaces\/sales\/deployments\/e-/);

@@ -2,7 +2,7 @@ import { request } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
-import { type TestCloud } from './cloud';
+import { type Endpoints } from '../../local/launcher/endpoints';
 
 export const subscription = '/subscriptions/00000000-0000-0000-0000-000000000001';
 export const group = `${subscription}/resourceGroups/sqlfleet`;
@@ -14,13 +14,13 @@ interface Answer {
 
 /** HTTPS calls that trust the embedded cloud's certificates. */
 async function call(
-  cloud: TestCloud,
+  endpoints: Endpoints,
   method: string,
   url: string,
   headers: Record<string, string>,
   body: string,
 ): Promise<Answer> {
-  const ca = readFileSync(cloud.endpoints.caFile);
+  const ca = readFileSync(endpoints.caFile);
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method, ca, headers }, (response) => {
       text(response).then((answer) => resolve({ status: response.statusCode ?? 0, text: answer }), reject);
@@ -33,9 +33,9 @@ const tokenSchema = z.object({ access_token: z.string() });
 const scope = 'https://management.azure.com';
 
 /** Somebody who changes Azure by hand, or the app itself, by its identity. */
-export function azureAs(cloud: TestCloud, who: 'somebody' | 'the app') {
+export function azureAs(endpoints: Endpoints, who: 'somebody' | 'the app') {
   const token = async (): Promise<string> => {
-    const { identity, deployer } = cloud.endpoints;
+    const { identity, deployer } = endpoints;
     if (who === 'the app') {
       const url = `${identity.endpoint}?api-version=2019-08-01&resource=${encodeURIComponent(scope)}`;
       const response = await fetch(url, { headers: { 'x-identity-header': identity.header } });
@@ -48,12 +48,13 @@ export function azureAs(cloud: TestCloud, who: 'somebody' | 'the app') {
     });
     const url = `https://localhost:${port}/${deployer.tenantId}/oauth2/v2.0/token`;
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    return tokenSchema.parse(JSON.parse((await call(cloud, 'POST', url, headers, form.toString())).text)).access_token;
+    return tokenSchema.parse(JSON.parse((await call(endpoints, 'POST', url, headers, form.toString())).text))
+      .access_token;
   };
   const change = async (method: string, id: string, version: string, body = ''): Promise<void> => {
-    const url = `${cloud.endpoints.arm.endpoint}${id}?api-version=${version}`;
+    const url = `${endpoints.arm.endpoint}${id}?api-version=${version}`;
     const headers = { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' };
-    const answer = await call(cloud, method, url, headers, body);
+    const answer = await call(endpoints, method, url, headers, body);
     if (answer.status >= 300) throw new Error(`${method} ${id} answered ${answer.status}: ${answer.text}`);
   };
   return {
