@@ -6,6 +6,7 @@ import {
   eventStateSchema,
   eventViewSchema,
   rejectedViewSchema,
+  replaySchema,
   routesSchema,
 } from '../lib/events/schema';
 import { type EventServices } from '../lib/events/services';
@@ -31,15 +32,12 @@ const listQuery = z.strictObject({ state: oneOrMore(eventStateSchema), ...paging
 const rejectedQuery = z.strictObject(pagingQuery);
 
 const receiptSchema = z.object({
-  events: z.array(
-    z.object({
-      result: z.enum(['accepted', 'ignored', 'duplicate', 'rejected']),
-      event: z.string().optional(),
-      code: z.string().optional(),
-      reason: z.string().optional(),
-    }),
-  ),
+  result: z.enum(['accepted', 'ignored', 'duplicate', 'rejected']),
+  event: z.string().optional(),
+  code: z.string().optional(),
+  reason: z.string().optional(),
 });
+const receiptsSchema = z.object({ events: z.array(receiptSchema) });
 const validationResponseSchema = z.object({ validationResponse: z.string() });
 
 export interface EventParts {
@@ -68,13 +66,12 @@ export function eventRoutes(parts: () => EventParts): Route[] {
       responses: {
         200: {
           description: 'Stored: what it starts survives a crash. Also for events that are kept as rejected.',
-          body: z.union([receiptSchema, validationResponseSchema]),
+          body: z.union([receiptsSchema, validationResponseSchema]),
         },
-        400: problem('Not JSON.'),
+        400: problem('Not JSON, or neither schema.'),
         401: problem('No key, and no token.'),
         403: problem('A subscription of a topic that is not expected.'),
         413: problem(`More than ${mostEvents} events, or more than ${largestBodyBytes} bytes.`),
-        415: problem('Neither schema.'),
         503: problem('Not stored: deliver it again.'),
       },
       async handle(request, context) {
@@ -87,7 +84,7 @@ export function eventRoutes(parts: () => EventParts): Route[] {
         await eventWebhook.authorize(request.headers);
         const body = await boundedBody(request);
         if (kind === 'subscriptiondeletion' || kind === 'unsubscribe') return { jsonBody: { events: [] } };
-        const delivery = eventWebhook.eventsOf(request.headers.get('content-type'), body);
+        const delivery = eventWebhook.eventsOf(request.headers, body);
         return { jsonBody: { events: await events.receive(delivery, orchestrationsOf(context)) } };
       },
     },
@@ -166,6 +163,41 @@ export function eventRoutes(parts: () => EventParts): Route[] {
       responses: { 200: { description: 'The event.', body: eventViewSchema }, 404: problem('It is not remembered.') },
       async handle(request) {
         return { jsonBody: eventView(await parts().events.find(request.params.eventId ?? '')) };
+      },
+    },
+    {
+      operationId: 'replayEvent',
+      method: 'POST',
+      path: 'events/received/{eventId}/replay',
+      summary: 'Act on an event once more, by the routes of now. What it started before it does not start again.',
+      body: { 'application/json': replaySchema },
+      responses: {
+        202: { description: 'It is being acted on.', body: eventViewSchema },
+        400: problem('Not usable; every problem with its place.'),
+        404: problem('It is not remembered.'),
+      },
+      async handle(request, context) {
+        const by = parsed(replaySchema, await bodyWithActor(request), 'body');
+        const event = await parts().events.replay(request.params.eventId ?? '', by, orchestrationsOf(context));
+        return { status: 202, jsonBody: eventView(event) };
+      },
+    },
+    {
+      operationId: 'replayRejectedEvent',
+      method: 'POST',
+      path: 'events/rejected/{eventId}/replay',
+      summary: 'Take in once more an event that was rejected, after a topic or a sender was corrected.',
+      body: { 'application/json': replaySchema },
+      responses: {
+        200: { description: 'What became of it.', body: receiptSchema },
+        400: problem('Not usable; every problem with its place.'),
+        404: problem('It is not remembered.'),
+        409: problem('Only a part of it was kept.'),
+      },
+      async handle(request, context) {
+        const by = parsed(replaySchema, await bodyWithActor(request), 'body');
+        const id = request.params.eventId ?? '';
+        return { jsonBody: await parts().events.replayRejected(id, by, orchestrationsOf(context)) };
       },
     },
     {

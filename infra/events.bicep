@@ -8,6 +8,9 @@ param storageAccountName string
 @description('The Event Grid trigger of functions/events.ts.')
 param functionName string = 'receiveEvent'
 
+// The embedded cloud subscribes with the same filters.
+var topology = loadJsonContent('topology.json')
+
 resource app 'Microsoft.Web/sites@2024-04-01' existing = {
   name: functionAppName
 }
@@ -68,12 +71,7 @@ resource packages 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-1
   properties: {
     destination: destination
     eventDeliverySchema: 'EventGridSchema'
-    filter: {
-      subjectBeginsWith: '/blobServices/default/containers/packages/'
-      includedEventTypes: [
-        'Microsoft.Storage.BlobCreated'
-      ]
-    }
+    filter: topology.eventGrid.filters.packages
     deadLetterWithResourceIdentity: {
       identity: {
         type: 'SystemAssigned'
@@ -104,24 +102,7 @@ resource resources 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-
   properties: {
     destination: destination
     eventDeliverySchema: 'EventGridSchema'
-    filter: {
-      includedEventTypes: [
-        'Microsoft.Resources.ResourceWriteSuccess'
-        'Microsoft.Resources.ResourceWriteFailure'
-        'Microsoft.Resources.ResourceDeleteSuccess'
-      ]
-      // The app ignores what it has no route for; this keeps it from being asked about every disk and network card.
-      advancedFilters: [
-        {
-          operatorType: 'StringBeginsWith'
-          key: 'data.operationName'
-          values: [
-            'Microsoft.Sql/servers/'
-            'Microsoft.Databricks/workspaces/'
-            'Microsoft.Resources/deployments/'
-          ]
-        }
-      ]
-    }
+    // The app ignores what it has no route for; this keeps it from being asked about every disk and network card.
+    filter: topology.eventGrid.filters.resources
   }
 }

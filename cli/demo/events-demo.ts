@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { eventViewSchema, rejectedViewSchema } from '../../lib/events/schema';
 import { type Endpoints } from '../../local/launcher/endpoints';
 import { type ApiClient } from '../api-client';
+import { azureAs, group } from './azure-user';
 import { asCloudEvent, blobEvent, createAzurePlayer, resourceEvent, type Receipt } from './azure-player';
 
 export interface EventsDemoDeps {
@@ -16,7 +17,19 @@ type EventView = z.infer<typeof eventViewSchema>;
 const patienceMs = 120_000;
 const lookEveryMs = 200;
 const rejectedPageSchema = z.object({ items: z.array(rejectedViewSchema) });
+const eventsPageSchema = z.object({ items: z.array(eventViewSchema) });
 const buildsPageSchema = z.object({ items: z.array(z.object({ id: z.string(), name: z.string() })) });
+
+const serverVersion = '2023-08-01';
+const serverBody = {
+  location: 'westeurope',
+  properties: {
+    administrators: {
+      ...{ administratorType: 'ActiveDirectory', principalType: 'Group', login: 'admins' },
+      ...{ sid: '11111111-1111-1111-1111-111111111111', azureADOnlyAuthentication: true },
+    },
+  },
+};
 
 /** Plays Azure: delivers events of every kind to the running app, and looks at what each started. Throws where it is not as said. */
 export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
@@ -35,6 +48,11 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
     if (!response.ok) throw new Error(`GET ${path} answered ${response.status}: ${text}`);
     return schema.parse(JSON.parse(text));
   };
+  const send = async (method: string, path: string, body: object): Promise<number> => {
+    const headers = { 'x-functions-key': endpoints.http.functionKey, 'content-type': 'application/json' };
+    const url = `${endpoints.http.baseUrl}/api/${path}`;
+    return (await fetch(url, { method, headers, body: JSON.stringify(body) })).status;
+  };
   const expect = (what: string, actual: unknown, expected: unknown): void => {
     const [is, wanted] = [JSON.stringify(actual), JSON.stringify(expected)];
     if (is !== wanted) throw new Error(`${what}: ${is} instead of ${wanted}`);
@@ -50,6 +68,12 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
     until('the end of an event', async () => {
       const event = await get(`events/received/${receipt?.event ?? ''}`, eventViewSchema);
       return event.state === 'received' ? null : event;
+    });
+  /** What Azure itself told about a subject, once it was acted on. */
+  const told = (subject: string): Promise<EventView> =>
+    until(`an event about ${subject}`, async () => {
+      const { items } = await get('events', eventsPageSchema);
+      return items.find((event) => event.subject.endsWith(subject) && event.state !== 'received') ?? null;
     });
   const show = (event: EventView): void => {
     const name = `${event.type.replace('Microsoft.', '')}  ${event.essence.kind === 'blob' ? event.essence.blob : event.essence.operation}`;
@@ -80,43 +104,50 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
       expect('a foreign topic', await azure.subscribe('foreign', foreign), false);
       say('   agreed, agreed, refused');
 
-      say('\n2. A package lands, then its manifest. Two events, in whichever order: one build:');
+      say(
+        '\n2. A package lands in the storage account, then its manifest. Azure tells of both; together they are one build:',
+      );
       await upload('fleet.cfg', `${targets.join('\n')}\n`);
       await upload(
         'release/001-notes.sql',
         'CREATE TABLE dbo.ReleaseNote (Id int NOT NULL PRIMARY KEY, Body nvarchar(200) NOT NULL);\n',
       );
-      const landed = blobEvent('release/001-notes.sql');
-      const alone = await settled((await azure.deliver('blobs', [landed])).receipts[0]);
+      const alone = await told('blobs/release/001-notes.sql');
       show(alone);
       expect('what it started without a manifest', alone.outcomes[0]?.result, 'nothingToDo');
       await upload(
         'release/001-notes.sql.build.json',
         JSON.stringify({ targets: { blob: 'fleet.cfg' }, options: { name: 'release notes' } }),
       );
-      const described = blobEvent('release/001-notes.sql.build.json');
-      const { receipts } = await azure.deliver('blobs', [described, blobEvent('release/001-notes.sql')]);
-      const pair = [await settled(receipts[0]), await settled(receipts[1])];
-      pair.forEach(show);
-      const buildId = buildOf(pair[0] ?? alone);
-      expect('builds of the two events', new Set(pair.map(buildOf)).size, 1);
+      const described = await told('blobs/release/001-notes.sql.build.json');
+      show(described);
+      const buildId = buildOf(described);
       const build = await ended(buildId);
       expect('committed', build.counts.committed, targets.length);
       say(`   build ${buildId}: ${build.state}, committed in ${build.counts.committed} databases`);
 
-      say('\n3. The same deliveries again, three times, as Event Grid may:');
+      say(
+        '\n3. Azure tells of the package once more, and Event Grid delivers that event three times again, as it may:',
+      );
+      const landed = blobEvent('release/001-notes.sql');
+      const once = await settled((await azure.deliver('blobs', [landed])).receipts[0]);
+      show(once);
       for (let replay = 0; replay < 3; replay += 1) {
-        expect('a replay', resultsOf((await azure.deliver('blobs', [landed, described])).receipts), [
-          'duplicate',
-          'duplicate',
-        ]);
+        expect('a replay', resultsOf((await azure.deliver('blobs', [landed])).receipts), ['duplicate']);
       }
       expect('builds', (await get('builds', buildsPageSchema)).items.length, 1);
-      say('   all of them duplicates; there is still one build');
+      say('   the others were duplicates; there is still one build');
 
-      say('\n4. Somebody makes a SQL server, a database in it, and a Databricks workspace, as a batch of CloudEvents:');
+      say('\n4. Somebody makes a SQL server through Azure Resource Manager, and so does the app itself:');
+      const server = (name: string): string => `${group}/providers/Microsoft.Sql/servers/${name}`;
+      await azureAs(endpoints, 'somebody').put(server('by-hand'), serverVersion, serverBody);
+      await azureAs(endpoints, 'the app').put(server('by-the-app'), serverVersion, serverBody);
+      const byHand = await told('servers/by-hand');
+      const byTheApp = await told('servers/by-the-app');
+      [byHand, byTheApp].forEach(show);
+      expect('what the two started', [byHand.state, byTheApp.state], ['handled', 'ignored']);
+      say('   And a batch of CloudEvents: a database in it, a server that goes, a Databricks workspace, a network:');
       const happenings = [
-        resourceEvent({ resource: 'Microsoft.Sql/servers/by-hand', operation: 'Microsoft.Sql/servers/write' }),
         resourceEvent({
           resource: 'Microsoft.Sql/servers/by-hand/databases/one',
           operation: 'microsoft.sql/SERVERS/databases/write',
@@ -136,7 +167,7 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
         }),
       ].map(asCloudEvent);
       const taken = (await azure.deliver('resources', happenings)).receipts;
-      expect('what was taken in', resultsOf(taken), ['accepted', 'accepted', 'accepted', 'accepted', 'ignored']);
+      expect('what was taken in', resultsOf(taken), ['accepted', 'accepted', 'accepted', 'ignored']);
       for (const receipt of taken) {
         const event = await settled(receipt);
         show(event);
@@ -169,7 +200,21 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
       show(outdated);
       expect('its state', outdated.state, 'outdated');
 
-      say('\n7. What is forged, broken or too large:');
+      say('\n7. A manifest names a file that is not there. It is uploaded, and the event is sent again by hand:');
+      await upload('late.sql', 'UPDATE dbo.ReleaseNote SET Body = Body WHERE 1 = 0;\n');
+      await upload('late.sql.build.json', JSON.stringify({ targets: { blob: 'late.cfg' }, options: { name: 'late' } }));
+      const unlucky = await told('blobs/late.sql.build.json');
+      show(unlucky);
+      expect('its state', unlucky.state, 'failed');
+      await upload('late.cfg', `${targets.join('\n')}\n`);
+      const path = `events/received/${unlucky.id}/replay`;
+      expect('sending it again', await send('POST', path, { actor: 'demo', reason: 'late.cfg is there now' }), 202);
+      const lucky = await told('blobs/late.sql.build.json');
+      show(lucky);
+      expect('what it started', lucky.outcomes[0]?.result, 'started');
+      await ended(buildOf(lucky));
+
+      say('\n8. What is forged, broken or too large:');
       const event = JSON.stringify([
         resourceEvent({ resource: 'Microsoft.Sql/servers/x', operation: 'Microsoft.Sql/servers/write' }),
       ]);
@@ -181,12 +226,7 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
         ['with a wrong key', event, { 'x-sqlfleet-event-key': `${azure.headers['x-sqlfleet-event-key']}x` }, 401],
         ['a forged validation', forgedValidation, { 'aeg-event-type': 'SubscriptionValidation' }, 403],
         ['no JSON', '[{', azure.headers, 400],
-        [
-          '101 events',
-          JSON.stringify(new Array(101).fill(resourceEvent({ resource: 'a/b/c', operation: 'a/b/write' }))),
-          azure.headers,
-          413,
-        ],
+        ['5,001 events', JSON.stringify(new Array(5_001).fill({})), azure.headers, 413],
         ['2 MB', JSON.stringify(['x'.repeat(2_000_000)]), azure.headers, 413],
       ];
       for (const [what, body, headers, status] of tries) {
@@ -205,7 +245,7 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
       expect('kept', items.length, 2);
       for (const { code, reason } of items) say(`   kept as rejected: ${code}, ${reason}`);
 
-      say('\n8. Cosmos DB is away for a moment. Nothing is acknowledged that was not stored; Event Grid comes again:');
+      say('\n9. Cosmos DB is away for a moment. Nothing is acknowledged that was not stored; Event Grid comes again:');
       await azure.setFaults('documents', [{ method: 'POST', path: 'seenEvents', status: 503, times: 8 }]);
       const during = resourceEvent({
         resource: 'Microsoft.Sql/servers/outage',
@@ -217,19 +257,17 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
       expect('the first answer and the end', [delivery.statuses[0], delivery.end], [503, 'delivered']);
       await settled(delivery.receipts[0]);
 
-      say('\n9. What others hear of it, from the topic that the app publishes to:');
+      say('\n10. What others hear of it, from the topic that the app publishes to:');
       const published = await until('the published events', async () => {
         const events = await azure.published();
-        return events.filter(({ type }) => type === 'Sqlfleet.Builds.Finished').length >= 2 ? events : null;
+        return events.filter(({ type }) => type === 'Sqlfleet.Builds.Finished').length >= 3 ? events : null;
       });
       for (const { type, subject = '' } of published) say(`   ${type}  ${subject}`);
     },
 
     /** Adds a route to those that there are, as a person would. */
     async addRoute(): Promise<void> {
-      const url = `${endpoints.http.baseUrl}/api/event-routes`;
-      const headers = { 'x-functions-key': endpoints.http.functionKey, 'content-type': 'application/json' };
-      const { routes } = z.object({ routes: z.array(z.unknown()) }).parse(await (await fetch(url, { headers })).json());
+      const { routes } = await get('event-routes', z.object({ routes: z.array(z.unknown()) }));
       const route = {
         name: 'platform-failed',
         when: {
@@ -242,9 +280,8 @@ export function createEventsDemo({ endpoints, api, say }: EventsDemoDeps) {
           build: { package: { blob: 'cleanup.sql' }, targets: { blob: 'fleet.cfg' }, options: { name: 'clean up' } },
         },
       };
-      const body = JSON.stringify({ routes: [...routes, route], actor: 'demo', reason: 'clean up after the platform' });
-      const response = await fetch(url, { method: 'PUT', headers, body });
-      expect('writing the routes', response.status, 200);
+      const body = { routes: [...routes, route], actor: 'demo', reason: 'clean up after the platform' };
+      expect('writing the routes', await send('PUT', 'event-routes', body), 200);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { type Audit } from '../platform/audit';
 import { type BlobStore } from '../platform/blobs';
 import { type Clock } from '../platform/clock';
-import { type FleetEvents } from '../platform/cloud-events';
+import { type FleetEvent, type FleetEvents } from '../platform/cloud-events';
 import { type Orchestrations } from '../platform/durable';
 import { AppError } from '../platform/errors';
 import { sha256 } from '../platform/hash';
@@ -88,7 +88,10 @@ export function createSubmit(deps: SubmitDeps) {
         );
       }
       // The first request may have been cut off between the document and the start.
-      if (existing.state === 'validating') await start(orchestrations, existing);
+      if (existing.state === 'validating') {
+        await start(orchestrations, existing);
+        await deps.fleetEvents.publish(startedEvent(existing));
+      }
       return { build: existing, created: false };
     }
     await start(orchestrations, build);
@@ -99,13 +102,17 @@ export function createSubmit(deps: SubmitDeps) {
       reason: build.options.description,
       details: { package: build.package, targets: build.targets.count, cluster: build.cluster, because: choice.reason },
     });
-    await deps.fleetEvents.publish({
-      id: `${buildId}.started`,
-      type: 'Sqlfleet.Builds.Started',
-      subject: `builds/${buildId}`,
-      data: { buildId, name: build.name, requestedBy, targets: build.targets.count, package: scripts.package.sha256 },
-    });
+    await deps.fleetEvents.publish(startedEvent(build));
     return { build, created: true };
+  };
+}
+
+function startedEvent({ buildId, name, requestedBy, targets, package: { sha256: packageSha256 } }: Build): FleetEvent {
+  return {
+    id: `${buildId}.started`,
+    type: 'Sqlfleet.Builds.Started',
+    subject: `builds/${buildId}`,
+    data: { buildId, name, requestedBy, targets: targets.count, package: packageSha256 },
   };
 }
 

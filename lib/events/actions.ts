@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type Orchestrations } from '../platform/durable';
-import { AppError } from '../platform/errors';
+import { AppError, type InputProblem, messageOf } from '../platform/errors';
 import { sha256 } from '../platform/hash';
+import { checkInput } from '../platform/schema-problems';
 import { nudgeCapacityId, nudgeCapacityName } from './orchestrators/nudge-capacity';
 import { packageOf, serverIdOf } from './plan';
 import {
@@ -103,12 +104,10 @@ export function createActions({ effects, events, debounceMs }: ActionsDeps) {
         const manifestBytes = await effects.readUpload(manifestBlob);
         if (manifestBytes === null) return nothingToDo(`there is no ${manifestBlob} beside it`);
         const bytes = await effects.readUpload(packageBlob);
-        if (bytes === null) return nothingToDo(`the package ${packageBlob} is not there yet`);
-        const manifest = buildManifestSchema.safeParse(jsonOf(manifestBytes));
-        if (!manifest.success) {
-          const places = manifest.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-          throw refused(`${manifestBlob} is no manifest of a build (${places})`);
-        }
+        // Some ways of uploading create a blob first, and tell of its content by a second event.
+        if (bytes === null || bytes.length === 0) return nothingToDo(`the package ${packageBlob} is not there yet`);
+        const manifest = checkInput(buildManifestSchema, jsonOf(manifestBytes, manifestBlob), 'events.manifest', '');
+        if (!manifest.success) throw refused(`${manifestBlob} is no manifest of a build`, manifest.problems);
         const targets = await upload(manifest.data.targets.blob);
         // By content: package and manifest arrive as two events, in any order, and are one build.
         const content = [packageBlob, sha256(bytes), sha256(manifestBytes), sha256(targets)];
@@ -129,7 +128,10 @@ export function createActions({ effects, events, debounceMs }: ActionsDeps) {
       throw refused('the route asks for the outputs of a deployment, and the event is about none');
     }
     const outputs = await effects.deploymentOutputs(essence.resourceId);
-    return outputs === null ? null : schema.parse(filledIn(template, outputs));
+    if (outputs === null) return null;
+    const checked = checkInput(schema, filledIn(template, outputs), 'events.template', '');
+    if (checked.success) return checked.data;
+    throw refused('what the deployment put out does not fit into the route', checked.problems);
   }
 
   async function upload(name: string): Promise<Buffer> {
@@ -161,18 +163,19 @@ function notConfigured(what: string): Outcome {
   return { result: 'notConfigured', text: `not configured here: ${what}`, started: [] };
 }
 
-function refused(what: string): AppError {
-  return new AppError('events.refused', `The event started nothing: ${what}.`, { status: 422 });
+function refused(what: string, problems: readonly InputProblem[] = []): AppError {
+  const details = problems.length === 0 ? {} : { problems };
+  return new AppError('events.refused', `The event started nothing: ${what}.`, { status: 422, details });
 }
 
 function nameOf(blob: string): string {
   return blob.slice(blob.lastIndexOf('/') + 1);
 }
 
-function jsonOf(bytes: Buffer): unknown {
+function jsonOf(bytes: Buffer, blob: string): unknown {
   try {
     return JSON.parse(bytes.toString('utf8').replace(/^\uFEFF/, ''));
-  } catch {
-    return undefined;
+  } catch (error) {
+    throw refused(`${blob} is not JSON (${messageOf(error)})`);
   }
 }

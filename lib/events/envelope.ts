@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { type InputProblem } from '../platform/errors';
 import { sha256 } from '../platform/hash';
+import { checkInput } from '../platform/schema-problems';
 import { cloudEventSchema, type Essence, eventGridEventSchema } from './schema';
 
 /** Reads events as they are delivered, in either schema. Pure. */
@@ -16,7 +18,7 @@ export interface IncomingEvent {
 
 /** Why an event cannot be used, for good: the same event will never be usable. */
 export interface Rejection {
-  code: 'events.malformed' | 'events.topicNotAllowed' | 'events.typeNotAllowed';
+  code: 'events.malformed' | 'events.topicNotAllowed' | 'events.typeNotAllowed' | 'events.idReused';
   reason: string;
 }
 
@@ -46,7 +48,7 @@ const blobDataSchema = z.object({ sequencer: z.string().max(200).default('') });
 
 const resourceType = /^Microsoft\.Resources\.Resource(?:Write|Delete|Action)(?:Success|Failure|Cancel)$/i;
 const blobType = /^Microsoft\.Storage\.BlobCreated$/i;
-const blobSubject = /^\/blobServices\/default\/containers\/([^/]+)\/blobs\/(.+)$/i;
+const blobSubject = /^\/?blobServices\/default\/containers\/([^/]+)\/blobs\/(.+)$/i;
 
 /** Whether events of this topic are taken in. */
 export function isTrustedTopic(topic: string, topics: readonly string[]): boolean {
@@ -54,8 +56,13 @@ export function isTrustedTopic(topic: string, topics: readonly string[]): boolea
   return topics.some((allowed) => id === allowed || id.startsWith(`${allowed}/`));
 }
 
-export function readEvent(raw: unknown, trust: Trust): { event: IncomingEvent } | { rejection: Rejection } {
-  const envelope = readEnvelope(raw);
+/** @param receivedAt stands for the time of an event that does not say when it was */
+export function readEvent(
+  raw: unknown,
+  trust: Trust,
+  receivedAt: string,
+): { event: IncomingEvent } | { rejection: Rejection } {
+  const envelope = readEnvelope(raw, receivedAt);
   if ('rejection' in envelope) return envelope;
   const { eventId, source, subject, type, time, data } = envelope;
   if (!isTrustedTopic(source, trust.topics)) {
@@ -68,16 +75,16 @@ export function readEvent(raw: unknown, trust: Trust): { event: IncomingEvent } 
   return { event: { key, eventId, source, subject, type, time, essence: essence.essence } };
 }
 
-function readEnvelope(raw: unknown) {
+function readEnvelope(raw: unknown, receivedAt: string) {
   const isCloudEvent = typeof raw === 'object' && raw !== null && 'specversion' in raw;
   if (isCloudEvent) {
-    const result = cloudEventSchema.safeParse(raw);
-    if (!result.success) return malformed('is no CloudEvent 1.0 with a subject', result.error);
-    const { id, ...rest } = result.data;
-    return { ...rest, eventId: id };
+    const result = checked(cloudEventSchema, raw);
+    if (!result.success) return malformed('is no CloudEvent 1.0 with a subject', result.problems);
+    const { id, time, ...rest } = result.data;
+    return { ...rest, eventId: id, time: time ?? receivedAt };
   }
-  const result = eventGridEventSchema.safeParse(raw);
-  if (!result.success) return malformed('is no Event Grid event', result.error);
+  const result = checked(eventGridEventSchema, raw);
+  if (!result.success) return malformed('is no Event Grid event', result.problems);
   const { id, topic, eventType, eventTime, subject, data } = result.data;
   return { eventId: id, source: topic, type: eventType, time: eventTime, subject, data };
 }
@@ -90,17 +97,17 @@ function readEssence(
   { ownIdentities }: Trust,
 ): { essence: Essence } | { rejection: Rejection } | null {
   if (resourceType.test(type)) {
-    const result = resourceDataSchema.safeParse(data);
-    if (!result.success) return malformed('has no usable data', result.error);
+    const result = checked(resourceDataSchema, data, 'data');
+    if (!result.success) return malformed('has no usable data', result.problems);
     const { operationName, resourceUri, correlationId, authorization, claims } = result.data;
     const principals = [authorization?.evidence.principalId, ...Object.values(claims ?? {})];
     const own = principals.some((id) => id !== undefined && id !== '' && ownIdentities.includes(id));
     return { essence: { kind: 'resource', operation: operationName, resourceId: resourceUri, correlationId, own } };
   }
   if (blobType.test(type)) {
-    const result = blobDataSchema.safeParse(data);
+    const result = checked(blobDataSchema, data, 'data');
     const [, container = '', blob = ''] = blobSubject.exec(subject) ?? [];
-    if (!result.success) return malformed('has no usable data', result.error);
+    if (!result.success) return malformed('has no usable data', result.problems);
     if (blob === '') return rejected('events.malformed', `the subject ${subject} names no blob`);
     const { sequencer } = result.data;
     return { essence: { kind: 'blob', container: container.toLowerCase(), blob, sequencer } };
@@ -108,22 +115,53 @@ function readEssence(
   return null;
 }
 
-function malformed(what: string, error: z.ZodError) {
-  const places = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-  return rejected('events.malformed', `the event ${what} (${places})`);
+/** Whether two events of one id tell the same. Case aside, and whatever else senders add. */
+export function tellsTheSame(
+  one: Pick<IncomingEvent, 'type' | 'subject' | 'essence'>,
+  other: Pick<IncomingEvent, 'type' | 'subject' | 'essence'>,
+): boolean {
+  const told = ({ type, subject, essence }: typeof one): string => {
+    const about =
+      essence.kind === 'blob' ? [essence.sequencer] : [essence.operation, essence.resourceId, essence.correlationId];
+    return JSON.stringify([type, subject, ...about]).toLowerCase();
+  };
+  return told(one) === told(other);
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, place = '') {
+  return checkInput(schema, value, 'events.malformed', place);
+}
+
+function malformed(what: string, problems: readonly InputProblem[]) {
+  const places = problems.map(({ entry, message }) => `${entry ?? ''} ${message}`.trim()).join('; ');
+  return rejected('events.malformed', `the event ${what}: ${places}`);
 }
 
 function rejected(code: Rejection['code'], reason: string): { rejection: Rejection } {
   return { rejection: { code, reason } };
 }
 
-const longestKept = 8_000;
+/** Enough for what Azure tells of itself; the largest possible event would fill a document. */
+const longestKept = 64_000;
+const deepestKept = 32;
 /** Who did it, from where, with which rights: for the audit of Azure, not for ours. */
 const personal = new Set(['claims', 'authorization', 'httprequest']);
 
-/** The event as it is kept for people who look for the mistake. */
-export function keptText(raw: unknown): string {
-  const text =
-    JSON.stringify(raw, (name, value: unknown) => (personal.has(name.toLowerCase()) ? undefined : value)) ?? '';
-  return text.length <= longestKept ? text : `${text.slice(0, longestKept)}…`;
+/** The event as it is kept for people who look for the mistake, and whether that is all of it, names of people aside. */
+export function keptText(raw: unknown): { text: string; complete: boolean } {
+  let complete = true;
+  // Nesting without end would end the process's stack in the middle of a delivery, not only the event.
+  const kept = (value: unknown, depth: number): unknown => {
+    if (typeof value !== 'object' || value === null) return value;
+    if (depth >= deepestKept) {
+      complete = false;
+      return '…';
+    }
+    if (Array.isArray(value)) return value.map((item) => kept(item, depth + 1));
+    const fields = Object.entries(value).filter(([name]) => !personal.has(name.toLowerCase()));
+    return Object.fromEntries(fields.map(([name, field]) => [name, kept(field, depth + 1)]));
+  };
+  const text = JSON.stringify(kept(raw, 0)) ?? '';
+  if (text.length <= longestKept) return { text, complete };
+  return { text: `${text.slice(0, longestKept)}…`, complete: false };
 }

@@ -4,7 +4,7 @@ import { type Orchestrations } from '../platform/durable';
 import { messageOf } from '../platform/errors';
 import { sha256 } from '../platform/hash';
 import { type Logger } from '../platform/logger';
-import { keptText, readEvent, type Trust } from './envelope';
+import { keptText, readEvent, type Rejection, tellsTheSame, type Trust } from './envelope';
 import { handleEventId, handleEventName } from './orchestrators/handle-event';
 import { fittingRoutes, rejectedSeconds, rememberSeconds } from './plan';
 import { type EventDocument, type EventRoute } from './schema';
@@ -24,7 +24,9 @@ export type Receipt =
   | { result: 'accepted' | 'ignored' | 'duplicate'; event: string }
   | { result: 'rejected'; code: string; reason: string };
 
-const eventsAtOnce = 16;
+const eventsAtOnce = 32;
+/** An acknowledgement has to come soon: what a larger delivery has beyond this is started by the timer. */
+const startsPerDelivery = 100;
 
 /**
  * Takes in the events of one delivery: checks each, stores it, and starts what handles it. Once it is stored it can be
@@ -36,57 +38,62 @@ const eventsAtOnce = 16;
 export function createIntake(deps: IntakeDeps) {
   const { events, clock, logger } = deps;
 
-  const takeIn = async (
-    raw: unknown,
-    routes: readonly EventRoute[],
-    orchestrations: Orchestrations,
-  ): Promise<Receipt> => {
+  const reject = async (raw: unknown, { code, reason }: Rejection, createdAt: string): Promise<Receipt> => {
+    const { text: event, complete } = keptText(raw);
+    // By its content: the same poison delivered a hundred times is kept once.
+    const id = `rejected-${sha256(`${code}\n${event}`)}`;
+    const end = { complete, replayedAs: null, ttl: rejectedSeconds };
+    await events.reject({ id, kind: 'rejected', createdAt, code, reason, event, ...end });
+    logger.warn('an event was rejected', { code, reason });
+    return { result: 'rejected', code, reason };
+  };
+
+  /** `handle`: it is stored, and something has to handle it. */
+  const store = async (raw: unknown, routes: readonly EventRoute[]): Promise<{ receipt: Receipt; handle?: string }> => {
     const createdAt = new Date(clock.nowMs()).toISOString();
-    const reading = readEvent(raw, deps.trust);
-    if ('rejection' in reading) {
-      const { code, reason } = reading.rejection;
-      const event = keptText(raw);
-      // By its content: the same poison delivered a hundred times is kept once.
-      const id = `rejected-${sha256(`${code}\n${event}`)}`;
-      await events.reject({ id, kind: 'rejected', createdAt, code, reason, event, ttl: rejectedSeconds });
-      logger.warn('an event was rejected', { code, reason });
-      return { result: 'rejected', code, reason };
-    }
+    const reading = readEvent(raw, deps.trust, createdAt);
+    if ('rejection' in reading) return { receipt: await reject(raw, reading.rejection, createdAt) };
     const { key, ...event } = reading.event;
     const fits = fittingRoutes(event, routes).length > 0;
-    const state = fits ? 'received' : 'ignored';
     const document: EventDocument = {
       id: key,
       kind: 'event',
       ...event,
       createdAt,
-      state,
+      state: fits ? 'received' : 'ignored',
       outcomes: [],
+      replayed: false,
       ttl: rememberSeconds,
     };
-    const created = await events.create(document);
-    if (created === 'created') {
-      if (fits) await startHandling(orchestrations, key);
-      return { result: fits ? 'accepted' : 'ignored', event: key };
+    if ((await events.create(document)) === 'created') {
+      const receipt: Receipt = { result: fits ? 'accepted' : 'ignored', event: key };
+      return fits ? { receipt, handle: key } : { receipt };
     }
+    const known = await events.find(key);
+    if (known !== null && !tellsTheSame(known, event)) {
+      const reason = `another event of this source has the id ${event.eventId}, and it tells something else`;
+      return { receipt: await reject(raw, { code: 'events.idReused', reason }, createdAt) };
+    }
+    const receipt: Receipt = { result: 'duplicate', event: key };
     // The process may have died between the document and the start.
-    if ((await events.find(key))?.state === 'received') await startHandling(orchestrations, key);
-    return { result: 'duplicate', event: key };
-  };
-
-  const startHandling = async (orchestrations: Orchestrations, key: string): Promise<void> => {
-    try {
-      await orchestrations.start(handleEventName, handleEventId(key), { key });
-    } catch (error) {
-      logger.warn('an event was stored and could not be started yet', { event: key, error: messageOf(error) });
-    }
+    return known?.state === 'received' ? { receipt, handle: key } : { receipt };
   };
 
   return async (delivery: readonly unknown[], orchestrations: Orchestrations): Promise<Receipt[]> => {
     const routes = await deps.routes();
     const receipts: Receipt[] = [];
+    const toHandle = new Set<string>();
     await forEachConcurrently(delivery.entries(), eventsAtOnce, async ([index, raw]) => {
-      receipts[index] = await takeIn(raw, routes, orchestrations);
+      const { receipt, handle } = await store(raw, routes);
+      receipts[index] = receipt;
+      if (handle !== undefined) toHandle.add(handle);
+    });
+    await forEachConcurrently([...toHandle].slice(0, startsPerDelivery), eventsAtOnce, async (key) => {
+      try {
+        await orchestrations.start(handleEventName, handleEventId(key), { key });
+      } catch (error) {
+        logger.warn('an event was stored and could not be started yet', { event: key, error: messageOf(error) });
+      }
     });
     return receipts;
   };

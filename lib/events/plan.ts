@@ -32,12 +32,20 @@ export function orderId({ source, subject, essence }: Pick<EventDocument, 'sourc
   return `newest-${sha256(`${source.toLowerCase()}\n${about}`)}`;
 }
 
+/** When it happened, as far as that can be: a sender whose clock is ahead must not make all that follows look old. */
+export function orderTime({ time, createdAt }: Pick<EventDocument, 'time' | 'createdAt'>): string {
+  return Date.parse(time) <= Date.parse(createdAt) ? time : createdAt;
+}
+
 /** Whether something newer about the same subject was acted on already. Delivery keeps no order; what is equal is not older. */
-export function isOutdated(event: Pick<EventDocument, 'time' | 'essence'>, newest: NewestDocument | null): boolean {
+export function isOutdated(
+  event: Pick<EventDocument, 'time' | 'createdAt' | 'essence'>,
+  newest: NewestDocument | null,
+): boolean {
   if (newest === null) return false;
   const sequencer = event.essence.kind === 'blob' ? event.essence.sequencer : '';
   if (sequencer !== '' && newest.sequencer !== '') return compareSequencers(sequencer, newest.sequencer) < 0;
-  return Date.parse(event.time) < Date.parse(newest.time);
+  return Date.parse(orderTime(event)) < Date.parse(newest.time);
 }
 
 /** As Blob Storage says to compare them: as text, the shorter filled up with zeros on the left. */

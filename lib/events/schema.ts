@@ -3,7 +3,10 @@ import { z } from 'zod';
 /** Schemas of what enters, what is kept, and what is configured. */
 
 const text = (longest: number) => z.string().min(1).max(longest);
-const time = z.iso.datetime({ offset: true });
+const time = z.iso.datetime({
+  offset: true,
+  error: ({ code }) => (code === 'invalid_format' ? 'must be a time such as 2026-01-01T00:00:00Z' : undefined),
+});
 
 export const eventGridEventSchema = z.object({
   id: text(256),
@@ -20,7 +23,8 @@ export const cloudEventSchema = z.object({
   source: text(1_024),
   subject: text(2_048),
   type: text(256),
-  time,
+  /** The specification leaves it open; without one, the time of its first delivery stands for it. */
+  time: time.optional(),
   data: z.unknown(),
 });
 
@@ -72,6 +76,8 @@ export const eventSchema = z.object({
   essence: essenceSchema,
   state: eventStateSchema,
   outcomes: z.array(routeOutcomeSchema),
+  /** Somebody sent it again: then it is acted on whatever newer there is. */
+  replayed: z.boolean().default(false),
   /** Seconds until it is forgotten. */
   ttl: z.int(),
 });
@@ -90,6 +96,10 @@ export const rejectedSchema = z.object({
   reason: z.string(),
   /** The event as it came, as far as it is kept: without what may name people, and shortened. */
   event: z.string(),
+  /** All of it was kept, names of people aside: it can be sent again. */
+  complete: z.boolean().default(false),
+  /** The event that it became when somebody sent it again. */
+  replayedAs: z.string().nullable().default(null),
   ttl: z.int(),
 });
 export type RejectedDocument = z.infer<typeof rejectedSchema>;
@@ -160,7 +170,7 @@ export const routeSchema = z.strictObject({
     types: z.array(glob).min(1).max(20),
     operation: glob.optional().meta({ description: 'Of events about resources: `Microsoft.Sql/servers*`.' }),
     subject: glob.optional(),
-    container: z.string().optional().meta({ description: 'Of events about blobs.' }),
+    container: z.string().toLowerCase().optional().meta({ description: 'Of events about blobs.' }),
     own: z.boolean().default(false).meta({ description: 'Also what this app did itself.' }),
   }),
   action: actionSchema,
@@ -186,6 +196,12 @@ export type EventRoutes = z.infer<typeof routesSchema>;
 
 export const changeRoutesSchema = z.strictObject({
   routes: z.array(routeSchema).max(100),
+  actor: z.string().trim().min(1).max(256),
+  reason: z.string().trim().min(1).max(1_000),
+});
+
+/** Who sends an event again, and why. */
+export const replaySchema = z.strictObject({
   actor: z.string().trim().min(1).max(256),
   reason: z.string().trim().min(1).max(1_000),
 });

@@ -1,12 +1,15 @@
+import { z } from 'zod';
 import { type Audit } from '../platform/audit';
 import { type Clock } from '../platform/clock';
 import { type DocumentStore } from '../platform/documents';
 import { type Orchestrations } from '../platform/durable';
+import { forEachConcurrently } from '../platform/concurrency';
 import { AppError, isTransient, messageOf } from '../platform/errors';
 import { type Logger } from '../platform/logger';
 import { createActions, type EventEffects } from './actions';
 import { type Trust } from './envelope';
 import { createIntake } from './intake';
+import { createReplay, isEventKey, notFound } from './replay';
 import { type ActResult, handleEventId, handleEventName } from './orchestrators/handle-event';
 import { nudgeCapacityId, nudgeCapacityName } from './orchestrators/nudge-capacity';
 import { fittingRoutes } from './plan';
@@ -16,6 +19,8 @@ import { createEventStore, createRouteStore, type EventStore } from './store';
 export interface EventServicesDeps {
   documents: { seenEvents: DocumentStore; eventRoutes: DocumentStore };
   effects: EventEffects;
+  /** Tells others what could not be told when it happened. */
+  sendWaitingEvents(): Promise<void>;
   audit: Audit;
   trust: Trust;
   clock: Clock;
@@ -27,6 +32,7 @@ export interface EventServicesDeps {
 export type EventServices = ReturnType<typeof createEventServices>;
 
 const pageSize = 100;
+const startsAtOnce = 16;
 
 /** Wires the events capability: everything that `functions/events.ts` calls. */
 export function createEventServices(deps: EventServicesDeps) {
@@ -35,22 +41,17 @@ export function createEventServices(deps: EventServicesDeps) {
   const routeStore = createRouteStore(deps.documents.eventRoutes);
   const readRoutes = async () => (await routeStore.read()) ?? { routes: defaultRoutes, etag: null };
   const act = createActions({ effects, events, debounceMs });
+  const routes = async (): Promise<readonly EventRoute[]> => (await readRoutes()).routes.routes;
+  const receive = createIntake({ events, routes, trust: deps.trust, clock, logger });
 
   return {
     trust: deps.trust,
-    receive: createIntake({
-      events,
-      routes: async () => (await readRoutes()).routes.routes,
-      trust: deps.trust,
-      clock,
-      logger,
-    }),
+    receive,
+    ...createReplay({ events, receive, audit: deps.audit }),
 
     async find(id: string): Promise<EventDocument> {
-      const event = /^[0-9a-f]{64}$/.test(id) ? await events.find(id) : null;
-      if (event === null) {
-        throw new AppError('events.notFound', `No event "${id.slice(0, 64)}" is remembered.`, { status: 404 });
-      }
+      const event = isEventKey(id) ? await events.find(id) : null;
+      if (event === null) throw notFound(id);
       return event;
     },
     list: (options: Parameters<EventStore['list']>[0]) => events.list(options),
@@ -75,18 +76,19 @@ export function createEventServices(deps: EventServicesDeps) {
     async act({ key, lastTry }: { key: string; lastTry: boolean }, orchestrations: Orchestrations): Promise<ActResult> {
       const event = await events.find(key);
       if (event === null || event.state !== 'received') return { kind: 'done' };
-      if (!(await events.advance(event))) {
+      if (!event.replayed && !(await events.advance(event))) {
         await events.settle(key, { state: 'outdated', outcomes: [] });
         return { kind: 'done' };
       }
       const outcomes: RouteOutcome[] = [];
-      for (const route of fittingRoutes(event, (await readRoutes()).routes.routes)) {
+      for (const route of fittingRoutes(event, await routes())) {
         const outcome = await actOnce(route, event, orchestrations, lastTry);
         if (outcome === 'again') return { kind: 'again' };
         outcomes.push(outcome);
       }
       const failed = outcomes.some(({ result }) => result === 'failed');
-      await events.settle(key, { state: failed ? 'failed' : 'handled', outcomes });
+      const state = failed ? 'failed' : outcomes.length === 0 ? 'ignored' : 'handled';
+      await events.settle(key, { state, outcomes });
       return { kind: 'done' };
     },
 
@@ -98,7 +100,7 @@ export function createEventServices(deps: EventServicesDeps) {
       return events.answerNudge(region, nudge.asked);
     },
 
-    /** Starts what was stored and is not being handled. Level-triggered: it may run at any time. */
+    /** Starts what was stored and is not being handled, and tells others what waits. Level-triggered: it may run at any time. */
     async resume(orchestrations: Orchestrations): Promise<void> {
       let continuation: string | null = null;
       do {
@@ -107,15 +109,16 @@ export function createEventServices(deps: EventServicesDeps) {
           pageSize,
           continuation,
         });
-        for (const { id } of page.items) {
-          await guarded({ event: id }, () => orchestrations.start(handleEventName, handleEventId(id), { key: id }));
-        }
+        await forEachConcurrently(page.items, startsAtOnce, ({ id }) =>
+          guarded({ event: id }, () => orchestrations.start(handleEventName, handleEventId(id), { key: id })),
+        );
         continuation = page.continuation;
       } while (continuation !== null);
       for (const { region } of await events.unansweredNudges()) {
         const input = { region, debounceMs };
         await guarded({ region }, () => orchestrations.start(nudgeCapacityName, nudgeCapacityId(region), input));
       }
+      await deps.sendWaitingEvents();
     },
   };
 
@@ -145,10 +148,17 @@ export function createEventServices(deps: EventServicesDeps) {
 }
 
 const problemsShown = 5;
+const problemsSchema = z.array(
+  z.object({ message: z.string(), entry: z.string().nullable(), line: z.int().nullable() }),
+);
 
 /** The message, and where input was refused, its first problems. */
 function explained(error: unknown): string {
-  const problems = error instanceof AppError && Array.isArray(error.details.problems) ? error.details.problems : [];
-  const shown = problems.slice(0, problemsShown).map((problem) => JSON.stringify(problem));
-  return [messageOf(error), ...shown].join(' ').slice(0, 2_000);
+  const problems = error instanceof AppError ? (problemsSchema.safeParse(error.details.problems).data ?? []) : [];
+  const shown = problems.slice(0, problemsShown).map(({ entry, line, message }) => {
+    const place = [entry ?? '', line === null ? '' : `line ${line}`].filter((part) => part !== '').join(', ');
+    return place === '' ? message : `${place}: ${message}`;
+  });
+  const more = problems.length > shown.length ? [`and ${problems.length - shown.length} more`] : [];
+  return [messageOf(error), ...shown, ...more].join(' · ').slice(0, 2_000);
 }

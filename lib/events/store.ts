@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type DocumentPage, type DocumentStore } from '../platform/documents';
 import { AppError } from '../platform/errors';
 import { newestFirst } from '../platform/newest-first';
-import { isOutdated, orderId, rememberSeconds } from './plan';
+import { isOutdated, orderId, orderTime, rememberSeconds } from './plan';
 import {
   type EventDocument,
   eventSchema,
@@ -22,6 +22,8 @@ export interface EventStore {
   find(id: string): Promise<EventDocument | null>;
   /** Ends a received event; one that has ended is left alone. */
   settle(id: string, end: Pick<EventDocument, 'state' | 'outcomes'>): Promise<void>;
+  /** Makes an event that has ended one that is still to be acted on; null: there is none. */
+  reopen(id: string): Promise<EventDocument | null>;
   /** Remembers the event as the newest of its subject, unless a newer one is: then false. */
   advance(event: EventDocument): Promise<boolean>;
   list(options: {
@@ -30,6 +32,9 @@ export interface EventStore {
     continuation: string | null;
   }): Promise<DocumentPage<EventDocument>>;
   reject(rejected: RejectedDocument): Promise<void>;
+  findRejected(id: string): Promise<RejectedDocument | null>;
+  /** Notes which event a rejected one became. */
+  settleRejected(id: string, replayedAs: string): Promise<void>;
   listRejected(options: { pageSize: number; continuation: string | null }): Promise<DocumentPage<RejectedDocument>>;
   /** Asks for a look at a region. */
   askNudge(region: string | null): Promise<void>;
@@ -73,12 +78,18 @@ export function createEventStore(documents: DocumentStore): EventStore {
         next: current === null || current.state !== 'received' ? null : { ...current, ...end },
         result: undefined,
       })),
+    reopen: (id) =>
+      change<EventDocument, EventDocument | null>(id, eventSchema, (current) => {
+        if (current === null || current.state === 'received') return { next: null, result: current };
+        const next = { ...current, state: 'received' as const, outcomes: [], replayed: true };
+        return { next, result: next };
+      }),
     advance: (event) =>
       change<NewestDocument, boolean>(orderId(event), newestSchema, (current) => {
         if (isOutdated(event, current)) return { next: null, result: false };
         const sequencer = event.essence.kind === 'blob' ? event.essence.sequencer : '';
         const id = orderId(event);
-        return { next: { id, kind: 'newest', time: event.time, sequencer, ttl: rememberSeconds }, result: true };
+        return { next: { id, kind: 'newest', time: orderTime(event), sequencer, ttl: rememberSeconds }, result: true };
       }),
     list: ({ states, ...page }) =>
       newestFirst(documents, eventSchema, {
@@ -89,6 +100,14 @@ export function createEventStore(documents: DocumentStore): EventStore {
     async reject(rejected) {
       await documents.create(rejected.id, rejected);
     },
+    async findRejected(id) {
+      return (await documents.read(id, id, rejectedSchema))?.value ?? null;
+    },
+    settleRejected: (id, replayedAs) =>
+      change(id, rejectedSchema, (current) => ({
+        next: current === null ? null : { ...current, replayedAs },
+        result: undefined,
+      })),
     listRejected: (page) => newestFirst(documents, rejectedSchema, { ...page, conditions: ["c.kind = 'rejected'"] }),
 
     askNudge: (region) =>

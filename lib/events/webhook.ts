@@ -24,8 +24,8 @@ export const keyHeader = 'x-sqlfleet-event-key';
 
 /** As Event Grid sends at most, and some air. */
 export const largestBodyBytes = 1_100_000;
-/** Each is a document and an orchestration before the answer; set `maxEventsPerBatch` of the subscription to no more. */
-export const mostEvents = 100;
+/** As many as Event Grid can be set to send in one delivery: no setting of a subscription makes events be lost here. */
+export const mostEvents = 5_000;
 /** Asked for by subscribers in their handshake, in deliveries per minute. */
 const highestRate = 12_000;
 
@@ -86,19 +86,29 @@ export function createWebhook(deps: WebhookDeps) {
       return { 'webhook-allowed-origin': origin, 'webhook-allowed-rate': String(allowedRate), allow: 'POST' };
     },
 
-    /** The events of a delivery: a list in the Event Grid schema, one CloudEvent, or a batch of them. */
-    eventsOf(contentType: string | null, body: Buffer): unknown[] {
-      const mediaType = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+    /**
+     * The events of a delivery: a list in the Event Grid schema, one CloudEvent, or a batch of them; or one whose
+     * attributes are headers (binary mode). What is in another form is refused with 400, which is one of the few answers
+     * after which Event Grid does not send the same again.
+     */
+    eventsOf(headers: Headers, body: Buffer): unknown[] {
+      const encoding = headers.get('content-encoding') ?? 'identity';
+      if (encoding.toLowerCase() !== 'identity') {
+        throw badRequest('events.encoding', `Send the body as it is: ${encoding} is not unpacked here.`);
+      }
+      const mediaType = (headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
       const value = parsedJson(body);
       const isList = Array.isArray(value);
+      const isJson = mediaType === 'application/json';
+      if (isJson && headers.get('ce-specversion') !== null) return [binaryEvent(headers, value)];
       const fits =
-        (mediaType === 'application/json' && isList) ||
+        (isJson && isList) ||
         (mediaType === 'application/cloudevents-batch+json' && isList) ||
         (mediaType === 'application/cloudevents+json' && !isList);
       if (!fits) {
         const message =
           'Send a list as application/json or application/cloudevents-batch+json, or one event as application/cloudevents+json.';
-        throw new AppError('events.mediaType', message, { status: 415 });
+        throw badRequest('events.mediaType', message);
       }
       const events: unknown[] = isList ? value : [value];
       if (events.length <= mostEvents) return events;
@@ -116,9 +126,28 @@ export type Webhook = ReturnType<typeof createWebhook>;
 
 function parsedJson(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString('utf8'));
+    return JSON.parse(body.toString('utf8').replace(/^\uFEFF/, ''));
   } catch (error) {
     throw badRequest('request.notJson', `The body is not JSON: ${messageOf(error)}`);
+  }
+}
+
+const attributes = ['specversion', 'id', 'source', 'type', 'subject', 'time'];
+
+/** CloudEvents over HTTP, binary mode: each attribute is a header, with what a header cannot carry percent-encoded. */
+function binaryEvent(headers: Headers, data: unknown): unknown {
+  const pairs = attributes.flatMap((name) => {
+    const value = headers.get(`ce-${name}`);
+    return value === null ? [] : [[name, decoded(value)]];
+  });
+  return { ...Object.fromEntries(pairs), data };
+}
+
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
   }
 }
 

@@ -10,9 +10,9 @@ export interface FleetEvent {
   data: Record<string, unknown>;
 }
 
-/** Tells the outside world. Hints only: nothing in here waits for anybody who listens. */
+/** Tells the outside world. Nothing in here waits for anybody who listens. */
 export interface FleetEvents {
-  /** Never rejects: a failure to publish is logged, and ends nothing. */
+  /** Never rejects: what cannot be told now is told later, and ends nothing. */
   publish(event: FleetEvent): Promise<void>;
 }
 

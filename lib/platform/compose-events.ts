@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { type BuildServices } from '../builds/services';
 import { type CapacityServices } from '../capacity/services';
 import { type EventEffects } from '../events/actions';
@@ -5,6 +6,7 @@ import { createEventServices, type EventServices } from '../events/services';
 import { createWebhook, type Webhook } from '../events/webhook';
 import { createArmDeployments } from './arm-deployments';
 import { createTokenCheck } from './entra-tokens';
+import { isAppError } from './errors';
 import { type PlatformParts } from './platform-parts';
 
 /** Event Grid itself, in the public cloud; and the role that an administrator gives it for this app. */
@@ -29,6 +31,15 @@ export function capacityHooks(capacity: CapacityServices | null): EventHooks {
   };
 }
 
+/**
+ * The build of the same event, where its files were replaced since: it was started, and a crash kept that from being noted.
+ * What came later has events of its own. null: it failed at something else.
+ */
+function startedBefore(error: unknown): string | null {
+  if (!isAppError(error) || error.code !== 'builds.idempotencyKeyReused') return null;
+  return z.string().safeParse(error.details.buildId).data ?? null;
+}
+
 /** Puts the events capability together. */
 export function composeEvents(
   parts: PlatformParts,
@@ -50,8 +61,14 @@ export function composeEvents(
         deploymentOutputs: (id) => deployments.outputs(id),
         async startBuild({ package: file, targets, options, idempotencyKey, requester }, orchestrations) {
           const submission = { packageFiles: [file], targets, options, idempotencyKey, signedInActor: requester };
-          const { build, created } = await builds.submit(submission, orchestrations);
-          return { buildId: build.buildId, created };
+          try {
+            const { build, created } = await builds.submit(submission, orchestrations);
+            return { buildId: build.buildId, created };
+          } catch (error) {
+            const buildId = startedBefore(error);
+            if (buildId === null) throw error;
+            return { buildId, created: false };
+          }
         },
       },
       trust: { topics, ownIdentities: settings.SQLFLEET_EVENTS_OWN_IDENTITIES },

@@ -5,6 +5,7 @@ import { type BlobStore, createBlobStore } from './blobs';
 import { createAzureClients, type AzureClients } from './clients';
 import { type Clock, systemClock } from './clock';
 import { type FleetEvents, unpublishedEvents } from './cloud-events';
+import { createEventOutbox } from './event-outbox';
 import { createFleetEvents, type FleetEventsPublisher, topicSender } from './fleet-events';
 import { createDocumentStore, type DocumentStore } from './documents';
 import { createLeases, type Leases } from './leases';
@@ -28,6 +29,8 @@ export interface PlatformParts {
   audit: Audit;
   leases: Leases;
   fleetEvents: FleetEvents;
+  /** Tells what could not be told when it happened. */
+  sendWaitingEvents(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -41,7 +44,7 @@ export function createPlatformParts(settings: Settings): PlatformParts {
   const database: Database = clients.cosmos.database(settings.SQLFLEET_COSMOS_DATABASE);
   const documents = (name: string): DocumentStore => createDocumentStore(database.container(name), { clock, random });
   const queue = createBuildQueue(clients.serviceBus, clients.serviceBusAdministration, topicName);
-  const publisher = publisherOf(settings, clients, clock);
+  const publisher = publisherOf(settings, clients, clock, documents('seenEvents'));
   return {
     settings,
     clients,
@@ -56,6 +59,7 @@ export function createPlatformParts(settings: Settings): PlatformParts {
     audit: createAudit(documents('audit'), { clock, newId: randomUUID }),
     leases: createLeases(documents('leases'), { clock }),
     fleetEvents: publisher ?? unpublishedEvents,
+    sendWaitingEvents: async () => publisher?.sendWaiting(),
     async close() {
       await publisher?.close();
       await queue.close();
@@ -66,9 +70,15 @@ export function createPlatformParts(settings: Settings): PlatformParts {
 }
 
 /** undefined: nobody outside is told anything. */
-function publisherOf(settings: Settings, clients: AzureClients, clock: Clock): FleetEventsPublisher | undefined {
+function publisherOf(
+  settings: Settings,
+  clients: AzureClients,
+  clock: Clock,
+  documents: DocumentStore,
+): FleetEventsPublisher | undefined {
   const { SQLFLEET_EVENTS_PUBLISH_ENDPOINT: endpoint, SQLFLEET_EVENTS_PUBLISH_KEY: key } = settings;
   if (endpoint === undefined) return undefined;
   const send = topicSender({ endpoint, key, credential: clients.credential });
-  return createFleetEvents({ send, source: settings.SQLFLEET_EVENTS_SOURCE, clock, logger: processLogger });
+  const outbox = createEventOutbox(documents, { clock });
+  return createFleetEvents({ send, outbox, source: settings.SQLFLEET_EVENTS_SOURCE, clock, logger: processLogger });
 }

@@ -8,7 +8,7 @@ import { type DeploymentSubmission } from './submit';
  * For events of Azure: deploys the last archive that went well everywhere to the environment whose workspace was written.
  * The same key is the same deployment.
  *
- * @returns null: no environment wants that for this workspace, or nothing was deployed yet
+ * @returns the path of the deployment in the API; null: no environment wants that for this workspace, or nothing was deployed yet
  */
 export function createDeployOnWrite(deps: {
   store: WorkspaceStore;
@@ -33,7 +33,7 @@ export function createDeployOnWrite(deps: {
       },
       orchestrations,
     );
-    return { deployment: deploymentId };
+    return { deployment: `workspaces/${wanted.workspace}/deployments/${deploymentId}` };
   };
 }
 

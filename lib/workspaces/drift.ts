@@ -54,7 +54,8 @@ export function createDriftCheck(deps: WorkspaceDeps) {
       id: `${workspace}.${environment}.drift.${drift.checkedAt}`,
       type: 'Sqlfleet.Workspaces.Drifted',
       subject: `workspaces/${workspace}/environments/${environment}`,
-      data: { workspace, environment, deploymentId: drift.deploymentId, differences: drift.differences.slice(0, 50) },
+      // Which assets, and not how they differ: settings of clusters and jobs may hold what is not for everybody who listens.
+      data: { workspace, environment, deploymentId: drift.deploymentId, assets: assetsOf(drift.differences) },
     });
   };
 
@@ -126,4 +127,8 @@ export function driftOf(
       what: 'it carries our mark, and no plan of ours has it',
     })),
   ];
+}
+
+function assetsOf(found: Drift['differences']): string[] {
+  return [...new Set(found.map(({ key }) => key))].slice(0, 50);
 }

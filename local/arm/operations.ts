@@ -4,6 +4,7 @@ import { type Clock } from '../../lib/platform/clock';
 import { messageOf } from '../../lib/platform/errors';
 import { jsonResponse, type ServiceRequest, type ServiceResponse } from '../network/http-service';
 import { ServiceError } from '../network/service-error';
+import { type Caller, callerSchema } from './activity';
 import { type ArmFaults } from './faults';
 import { type ArmRoute } from './router';
 import { type ArmState } from './state';
@@ -38,6 +39,7 @@ const operationSchema = z.object({
   action: z.string(),
   resource: z.string(),
   input: z.unknown(),
+  caller: callerSchema.nullable().default(null),
   status: z.enum(['InProgress', 'Succeeded', 'Failed']),
   startTime: z.string(),
   dueAtMs: z.number(),
@@ -64,7 +66,8 @@ export function createOperations(deps: {
   subscriptionId: string;
   defaultTimes: OperationTimes;
   /** Told of each operation that ended. */
-  onEnd: (operation: { action: string; resource: string; succeeded: boolean }) => void;
+  onEnd: (operation: { action: string; resource: string; succeeded: boolean; caller: Caller | null }) => void;
+  callerOf: (request: ServiceRequest) => Caller | null;
 }): Operations {
   const { state, clock, faults } = deps;
   const actions = new Map<string, PerformAction>();
@@ -104,7 +107,8 @@ export function createOperations(deps: {
       const code = error instanceof ServiceError ? error.code : 'InternalServerError';
       save(id, { ...operation, input: null, status: 'Failed', error: { code, message: messageOf(error) } });
     }
-    deps.onEnd({ action, resource, succeeded: operations.get(id)?.status === 'Succeeded' });
+    const succeeded = operations.get(id)?.status === 'Succeeded';
+    deps.onEnd({ action, resource, succeeded, caller: operation.caller });
     forgetOldest();
   };
   const find = (id = ''): Operation => {
@@ -130,7 +134,7 @@ export function createOperations(deps: {
       const nowMs = clock.nowMs();
       const startTime = new Date(nowMs).toISOString();
       const operation: Operation = {
-        ...{ action, resource, input, startTime },
+        ...{ action, resource, input, startTime, caller: deps.callerOf(request) },
         status: 'InProgress',
         dueAtMs: nowMs + times().durationMs,
       };

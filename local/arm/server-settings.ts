@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jsonResponse } from '../network/http-service';
+import { jsonResponse, type ServiceRequest } from '../network/http-service';
 import { ServiceError } from '../network/service-error';
 import { notFound, parsed } from './answers';
 import { type ArmRoute, type PathParameters } from './router';
@@ -160,7 +160,7 @@ function routesOf(world: ArmWorld, kind: SettingKind): ArmRoute[] {
         if (!immediate) return operations.accept(request, action, id, properties);
         const name = spelled(parameters);
         state.put({ id, name, type: `${serverType}/${segment}`, properties: { ...properties, ...added } });
-        world.activity.add(`${serverType}/${segment}/write`, id, true);
+        world.activity.add(`${serverType}/${segment}/write`, id, true, world.callerOf(request));
         return jsonResponse(200, state.get(id));
       },
     },
@@ -170,10 +170,11 @@ function routesOf(world: ArmWorld, kind: SettingKind): ArmRoute[] {
             name: `delete ${segment}`,
             method: 'DELETE',
             path: `${collection}/{name}`,
-            handle(parameters: PathParameters) {
+            handle(parameters: PathParameters, request: ServiceRequest) {
               const id = `${requireServer(world, parameters).id}/${segment}/${spelled(parameters)}`;
               const existed = state.get(id) !== undefined;
               state.remove(id);
+              if (existed) world.activity.add(`${serverType}/${segment}/delete`, id, true, world.callerOf(request));
               return { status: existed ? 200 : 204 };
             },
           },

@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { systemClock, type Clock } from '../../lib/platform/clock';
 import { type VerifyToken } from '../identity/tokens';
 import { type FaultHooks } from '../network/faults';
-import { jsonResponse, startHttpService } from '../network/http-service';
+import { jsonResponse, type ServiceRequest, startHttpService } from '../network/http-service';
 import { ServiceError } from '../network/service-error';
 import { assessmentRoutes } from './assessments';
-import { createActivity, type ActivityEntry } from './activity';
+import { createActivity, type ActivityEntry, type Caller } from './activity';
 import { createLists } from './answers';
 import { type ArmControl, createArmControl } from './control';
 import { databaseRoutes } from './databases';
@@ -97,13 +97,16 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
   const state = openArmState(stateFolder === null ? null : join(stateFolder, 'resources.jsonl'));
   const faults = createArmFaults();
   const activity = createActivity({ clock, onEntry: options.onActivity ?? (() => undefined) });
+  const callers = new WeakMap<ServiceRequest, Caller>();
+  const callerOf = (request: ServiceRequest): Caller | null => callers.get(request) ?? null;
   const operations = createOperations({
-    ...{ state, clock, faults, subscriptionId: scope.subscriptionId },
+    ...{ state, clock, faults, callerOf, subscriptionId: scope.subscriptionId },
     defaultTimes: { durationMs: 0, retryAfterSeconds: 0, ...options.operationTimes },
-    onEnd: ({ action, resource, succeeded }) => activity.add(operationNameOf(action, resource), resource, succeeded),
+    onEnd: ({ action, resource, succeeded, caller }) =>
+      activity.add(operationNameOf(action, resource), resource, succeeded, caller),
   });
   const lists = createLists({ faults, pageSize: () => state.note('pageSize', z.number()) ?? defaultPageSize });
-  const world: ArmWorld = { state, operations, lists, activity, clock, scope, fleet, vaults, workspaces };
+  const world: ArmWorld = { state, operations, lists, activity, callerOf, clock, scope, fleet, vaults, workspaces };
   await adoptFleet(world, options.fleetTags ?? {});
   const throttle = createThrottle({ state, clock });
 
@@ -129,14 +132,17 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
       const name = router.nameOf(request);
       counters[name] = (counters[name] ?? 0) + 1;
       const token = request.headers['authorization']?.replace(/^Bearer /, '') ?? '';
-      const accepted = [request.origin, ...audiences].some((audience) => verifyToken(token, audience) !== null);
-      if (!request.secure || !accepted) {
+      const callersKnown = [request.origin, ...audiences].map((audience) => verifyToken(token, audience));
+      const caller = callersKnown.find((each) => each !== null);
+      if (!request.secure || caller === undefined || caller === null) {
         throw new ServiceError(
           401,
           'AuthenticationFailed',
           'A token for Azure Resource Manager is needed, over https.',
         );
       }
+      const { objectId, clientId, tenantId } = caller;
+      callers.set(request, { objectId, clientId, tenantId });
       throttle.pass(request.method);
       return router.handle(request);
     },

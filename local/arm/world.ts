@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { type Clock } from '../../lib/platform/clock';
 import { ServiceError } from '../network/service-error';
-import { type Activity } from './activity';
+import { type ServiceRequest } from '../network/http-service';
+import { type Activity, type Caller } from './activity';
 import { notFound, type Lists } from './answers';
 import { type Operations } from './operations';
 import { type PathParameters } from './router';
@@ -55,6 +56,8 @@ export interface ArmWorld {
   operations: Operations;
   lists: Lists;
   activity: Activity;
+  /** Whose token a request came with. */
+  callerOf(request: ServiceRequest): Caller | null;
   clock: Clock;
   scope: ArmScope;
   /** Left out: nothing of what ARM shows can be connected to. */

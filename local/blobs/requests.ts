@@ -76,7 +76,18 @@ const blockListSchema = z.object({
   BlockList: z.array(z.record(z.string(), z.array(z.record(z.string(), z.unknown())))),
 });
 
-export function createBlobRequests(deps: { store: BlobStore; content: ContentStore }) {
+/** A blob that was written as a whole. */
+export interface WrittenBlob {
+  container: string;
+  api: 'PutBlob' | 'PutBlockList';
+  blob: Blob;
+}
+
+export function createBlobRequests(deps: {
+  store: BlobStore;
+  content: ContentStore;
+  onWritten: (written: WrittenBlob) => void;
+}) {
   const { store, content } = deps;
 
   const handle = async (target: BlobTarget, request: ServiceRequest): Promise<ServiceResponse> => {
@@ -131,7 +142,7 @@ export function createBlobRequests(deps: { store: BlobStore; content: ContentSto
     const bytes = checked(request);
     const chunks = bytes.length === 0 ? [] : [await content.write(bytes)];
     const md5 = createHash('md5').update(bytes).digest('base64');
-    return commit(target, request, chunks, { 'content-md5': md5 });
+    return commit('PutBlob', target, request, chunks, { 'content-md5': md5 });
   };
 
   const putBlockList = async (target: BlobTarget, request: ServiceRequest): Promise<ServiceResponse> => {
@@ -143,11 +154,12 @@ export function createBlobRequests(deps: { store: BlobStore; content: ContentSto
         throw new ServiceError(400, 'InvalidBlockList', `Block ${id} is not among the staged blocks.`);
       return chunk;
     });
-    return commit(target, request, chunks, {});
+    return commit('PutBlockList', target, request, chunks, {});
   };
 
   /** Between the check of the conditions and the write nothing else happens. */
   const commit = (
+    api: WrittenBlob['api'],
     target: BlobTarget,
     request: ServiceRequest,
     chunks: Chunk[],
@@ -159,6 +171,7 @@ export function createBlobRequests(deps: { store: BlobStore; content: ContentSto
       metadata: metadataOf(request),
       chunks,
     });
+    deps.onWritten({ container: target.container, api, blob });
     return { status: 201, headers: { ...written(blob), ...headers } };
   };
 

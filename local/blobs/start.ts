@@ -5,7 +5,7 @@ import { type FaultHooks } from '../network/faults';
 import { startHttpService } from '../network/http-service';
 import { authorize } from './authorization';
 import { createContentStore } from './content';
-import { createBlobRequests, identify, type BlobOperation } from './requests';
+import { createBlobRequests, identify, type BlobOperation, type WrittenBlob } from './requests';
 import { openBlobStore } from './store';
 import { errorXml } from './xml';
 
@@ -18,6 +18,8 @@ export interface BlobsOptions {
   clock?: Clock;
   /** Accepts or refuses Entra tokens. Default: refuses all. */
   verifyToken?: VerifyToken;
+  /** Told of each blob that was written, for whoever delivers events. */
+  onWritten?: (written: WrittenBlob) => void;
 }
 
 export interface Blobs {
@@ -50,7 +52,7 @@ export async function startBlobs(options: BlobsOptions): Promise<Blobs> {
   const content = createContentStore(stateFolder === null ? null : join(stateFolder, 'content'));
   const journalFile = stateFolder === null ? null : join(stateFolder, 'blobs.jsonl');
   const store = openBlobStore({ journalFile, content, clock });
-  const requests = createBlobRequests({ store, content });
+  const requests = createBlobRequests({ store, content, onWritten: options.onWritten ?? (() => undefined) });
   const counters = new Map<string, BlobCounters>();
   const count = (container: string, operation: BlobOperation): void => {
     const known = counters.get(container) ?? {};

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { type Clock, systemClock } from '../../lib/platform/clock';
 import { sha256 } from '../../lib/platform/hash';
@@ -6,7 +7,10 @@ import { type VerifyToken } from '../identity/tokens';
 import { type FaultHooks } from '../network/faults';
 import { jsonBody, jsonResponse, type ServiceRequest, startHttpService } from '../network/http-service';
 import { ServiceError, unsupported } from '../network/service-error';
-import { batchSchema, createDeliverer, createTopic, type PublishedEvent, subscriptionSchema } from './topic';
+import { createDeliverer, subscriptionSchema } from './deliverer';
+import { type TopicEvent } from './filters';
+import { type DeadLetter, openPending } from './pending';
+import { batchSchema, createTopic, type PublishedEvent } from './topic';
 
 export interface EventGridOptions {
   /** 0 picks a free port. */
@@ -19,6 +23,8 @@ export interface EventGridOptions {
   verifyToken?: VerifyToken;
   /** Divides the delays between the attempts of a delivery. */
   haste?: number;
+  /** Where deliveries wait that have not ended; null or left out keeps them in memory only. */
+  stateFolder?: string | null;
 }
 
 export interface EventGrid {
@@ -29,6 +35,11 @@ export interface EventGrid {
   url: string;
   faults: FaultHooks;
   published(): PublishedEvent[];
+  /** As a topic of Azure's own tells it: delivered to the subscriptions whose filter lets it through. */
+  emit(event: TopicEvent): void;
+  /** As `POST /subscriptions`. false: the endpoint did not agree. */
+  subscribe(subscription: z.input<typeof subscriptionSchema>): Promise<boolean>;
+  deadLetters(): DeadLetter[];
   counters(): Record<string, number>;
   stop(): Promise<void>;
 }
@@ -43,7 +54,9 @@ const eventsSchema = z.array(z.unknown()).min(1);
 export async function startEventGrid(options: EventGridOptions): Promise<EventGrid> {
   const { port, tls, key, clock = systemClock, verifyToken = () => null, haste = 1 } = options;
   const topic = createTopic();
-  const deliverer = createDeliverer({ clock, fetch, haste });
+  const stateFolder = options.stateFolder ?? null;
+  const pending = openPending(stateFolder === null ? null : join(stateFolder, 'deliveries.jsonl'));
+  const deliverer = createDeliverer({ clock, pending, fetch, haste });
   const counts = { published: 0, delivered: 0, deadLettered: 0 };
 
   const authorize = ({ headers, secure }: ServiceRequest): void => {
@@ -98,6 +111,7 @@ export async function startEventGrid(options: EventGridOptions): Promise<EventGr
       authorize(request);
       if (method === 'GET' && path === '/published')
         return jsonResponse(200, topic.since(Number(query.get('after') ?? 0)));
+      if (method === 'GET' && path === '/dead-letters') return jsonResponse(200, pending.deadLetters());
       if (method === 'POST' && path === '/subscriptions') return subscribe(request);
       const name = /^\/subscriptions\/([\w-]+)\/deliver$/.exec(path)?.[1];
       if (method === 'POST' && name !== undefined) return deliver(request, name);
@@ -112,10 +126,14 @@ export async function startEventGrid(options: EventGridOptions): Promise<EventGr
     topicEndpoint: `${url}${topicPath}`,
     faults: service.faults,
     published: () => topic.since(0).events,
-    counters: () => ({ ...counts }),
+    emit: (event) => deliverer.emit(event),
+    subscribe: (subscription) => deliverer.subscribe(subscription),
+    deadLetters: () => pending.deadLetters(),
+    counters: () => ({ ...counts, pending: pending.count(), deadLetters: pending.deadLetters().length }),
     async stop() {
-      deliverer.stop();
+      await deliverer.stop();
       await service.close();
+      pending.close();
     },
   };
 }

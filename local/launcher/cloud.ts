@@ -27,6 +27,7 @@ import { sqlFaultSchema } from '../sql/faults';
 import { startSqlServers } from '../sql/servers';
 import { appSettings, localEnvironment } from './app-settings';
 import { armPart } from './arm-part';
+import { createAzureTopics } from './azure-topics';
 import { deployerOf } from './deployer';
 import { startControl } from './control';
 import { writeEndpoints, type Endpoints } from './endpoints';
@@ -125,6 +126,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   );
   const { verifyToken } = identity;
 
+  const azureTopics = createAzureTopics({ newId: randomUUID });
   /** Once the endpoints are known: tells of servers and databases that came later. */
   let refreshEndpoints = (): void => undefined;
   const sqlPort = port(options['sql-port']);
@@ -169,7 +171,12 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       (part) => part.stop(),
     ),
     started(
-      startBlobs({ port: port(options['blob-port']), stateFolder: join(state, 'blobs'), tls, verifyToken }),
+      startBlobs({
+        port: port(options['blob-port']),
+        stateFolder: join(state, 'blobs'),
+        ...{ tls, verifyToken },
+        onWritten: azureTopics.onWritten,
+      }),
       (part) => part.stop(),
     ),
     started(
@@ -183,6 +190,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
         key: secrets.eventTopicKey,
         verifyToken,
         haste: eventGridHaste,
+        stateFolder: join(state, 'event-grid'),
       }),
       (part) => part.stop(),
     ),
@@ -204,6 +212,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
       port: armPort,
       stateFolder: join(state, 'arm'),
       ...{ tls, verifyToken, fleet, vaults, workspaces },
+      onActivity: azureTopics.onActivity,
       scope: { tenantId: identity.tenantId, serverSuffix },
       fleetTags: { 'managed-by': 'sqlfleet', 'sqlfleet-environment': localEnvironment },
     });
@@ -272,6 +281,15 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
     log: log.host,
   });
   const { port: boundPort } = await started(host.start(), () => host.stop(stopGraceMs));
+  await azureTopics.open({
+    eventGrid,
+    baseUrl: `http://localhost:${boundPort}`,
+    ...{
+      systemKey: secrets.systemKey,
+      resourceGroupId: `/subscriptions/${arm.subscriptionId}/resourceGroups/${arm.resourceGroup}`,
+      blobEndpoint: blobs.endpoint,
+    },
+  });
   const control = await started(
     startControl({
       sql: {

@@ -24,12 +24,13 @@ const builtEntry = join(__dirname, '..', 'local', 'cloud-process.js');
 /**
  * Starts the embedded cloud in a process of its own that trusts its certificates, and waits until it is ready.
  * @param entry the compiled `cloud-process`
- * @param output where its standard output and error go; `pipe`: the caller must read them from `process`
+ * @param output where its standard output and error go; `pipe`: to `onOutput`, or the caller must read them from `process`
  */
 export async function launchCloud(
   options: LaunchOptions,
   entry = builtEntry,
   output: 'inherit' | 'pipe' = 'inherit',
+  onOutput?: (output: Buffer) => void,
 ): Promise<LaunchedCloud> {
   const state = resolve(options.state);
   await refuseOwnedState(state);
@@ -44,6 +45,8 @@ export async function launchCloud(
     // Ctrl-C goes to the parent, which stops the child in order.
     detached: process.platform !== 'win32',
   });
+  // From the first byte: what it says while it starts is what explains a failure.
+  if (onOutput !== undefined) for (const stream of [child.stdout, child.stderr]) stream?.on('data', onOutput);
   const exited = new Promise<number | null>((resolveExit) => child.once('exit', (code) => resolveExit(code)));
   const ready = await new Promise<{ endpoints: Endpoints; startMs: number }>((resolveReady, reject) => {
     child.on('message', (received) => {

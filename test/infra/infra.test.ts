@@ -99,7 +99,7 @@ it('creates every entity of the topology', () => {
   const known = ['name', 'partitionKey', 'compositeIndexes', 'defaultTtlSeconds'];
   for (const container of topology.cosmos.containers)
     expect(known).toEqual(expect.arrayContaining(Object.keys(container)));
-  expect(Object.keys(topology)).toEqual(['cosmos', 'serviceBus', 'eventHubs', 'blobs']);
+  expect(Object.keys(topology)).toEqual(['cosmos', 'serviceBus', 'eventHubs', 'blobs', 'eventGrid']);
 });
 
 it('gives the app settings that it accepts', () => {

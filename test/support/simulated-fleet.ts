@@ -279,14 +279,14 @@ export function createSimulatedFleet({
     /** Acts once, when simulated time has gone so far. */
     whenTimeHasPassed: (ms: number, act: () => void): void => void later.push({ atMs: nowMs + ms, act }),
     nowMs: () => nowMs,
-    submit: (options: object = {}) =>
+    submit: (options: object = {}, idempotencyKey: string | null = null) =>
       services
         .submit(
           {
             packageFiles: [{ name: 'one.zip', bytes: packageBytes }],
             targets: Buffer.from('targets'),
             options,
-            idempotencyKey: null,
+            idempotencyKey,
             signedInActor: null,
           },
           orchestrations,

@@ -53,6 +53,16 @@ describe('a build', () => {
     expect(JSON.parse(await read('summary.json'))).toMatchObject({ state: 'finishedWithFailures', failures: 2 });
   });
 
+  it('is told of as started also when the first request was cut off before its start', async () => {
+    const simulated = fleet();
+    simulated.away.start = true;
+    await expect(simulated.submit({}, 'release 7')).rejects.toMatchObject({ code: 'start.unavailable' });
+    expect(simulated.published).toEqual([]);
+    simulated.away.start = false;
+    const { buildId } = await simulated.submit({}, 'release 7');
+    expect(simulated.published).toMatchObject([{ id: `${buildId}.started`, type: 'Sqlfleet.Builds.Started' }]);
+  });
+
   it('never puts a target twice into the queue, however often a look is repeated', async () => {
     const simulated = fleet();
     const { buildId } = await simulated.submit();

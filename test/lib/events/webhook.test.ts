@@ -112,22 +112,42 @@ describe('the handshake of CloudEvents', () => {
 
 describe('a delivery', () => {
   const bytes = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+  const typed = (type: string, more: Record<string, string> = {}) => headers({ 'content-type': type, ...more });
 
   it('has its events in a list, or is one CloudEvent', () => {
     const hook = webhook();
-    expect(hook.eventsOf('application/json; charset=utf-8', bytes([1, 2]))).toEqual([1, 2]);
-    expect(hook.eventsOf('Application/CloudEvents-Batch+json', bytes([1]))).toEqual([1]);
-    expect(hook.eventsOf('application/cloudevents+json', bytes({ a: 1 }))).toEqual([{ a: 1 }]);
+    expect(hook.eventsOf(typed('application/json; charset=utf-8'), bytes([1, 2]))).toEqual([1, 2]);
+    expect(hook.eventsOf(typed('Application/CloudEvents-Batch+json'), bytes([1]))).toEqual([1]);
+    expect(hook.eventsOf(typed('application/cloudevents+json'), bytes({ a: 1 }))).toEqual([{ a: 1 }]);
+    expect(hook.eventsOf(typed('application/json'), Buffer.from('\uFEFF[1]'))).toEqual([1]);
+  });
+
+  it('may have the attributes of a CloudEvent in its headers', () => {
+    const attributes = {
+      'ce-specversion': '1.0',
+      'ce-id': '1',
+      'ce-source': '/s',
+      'ce-type': 'T',
+      'ce-subject': 'a%20%E2%82%AC',
+    };
+    expect(webhook().eventsOf(typed('application/json', attributes), bytes({ a: 1 }))).toEqual([
+      { specversion: '1.0', id: '1', source: '/s', type: 'T', subject: 'a €', data: { a: 1 } },
+    ]);
+    expect(
+      webhook().eventsOf(typed('application/json', { ...attributes, 'ce-subject': '%' }), bytes([])),
+    ).toMatchObject([{ subject: '%', data: [] }]);
   });
 
   it('is refused for good in any other form, and when it has too many', () => {
     const hook = webhook();
-    expect(codeOf(() => hook.eventsOf('application/json', Buffer.from('[{')))).toBe('400 request.notJson');
-    expect(codeOf(() => hook.eventsOf('application/json', bytes({})))).toBe('415 events.mediaType');
-    expect(codeOf(() => hook.eventsOf('application/cloudevents+json', bytes([])))).toBe('415 events.mediaType');
-    expect(codeOf(() => hook.eventsOf(null, bytes([])))).toBe('415 events.mediaType');
+    const refusal = (sent: Headers, body: Buffer) => codeOf(() => hook.eventsOf(sent, body));
+    expect(refusal(typed('application/json'), Buffer.from('[{'))).toBe('400 request.notJson');
+    expect(refusal(typed('application/json'), bytes({}))).toBe('400 events.mediaType');
+    expect(refusal(typed('application/cloudevents+json'), bytes([]))).toBe('400 events.mediaType');
+    expect(refusal(headers({}), bytes([]))).toBe('400 events.mediaType');
+    expect(refusal(typed('application/json', { 'content-encoding': 'gzip' }), bytes([]))).toBe('400 events.encoding');
     const many = Array.from({ length: mostEvents + 1 }, () => resourceEvent());
-    expect(codeOf(() => hook.eventsOf('application/json', bytes(many)))).toBe('413 events.tooMany');
-    expect(codeOf(() => hook.eventsOf('application/json', bytes(many.slice(1))))).toHaveLength(mostEvents);
+    expect(refusal(typed('application/json'), bytes(many))).toBe('413 events.tooMany');
+    expect(refusal(typed('application/json'), bytes(many.slice(1)))).toHaveLength(mostEvents);
   });
 });

@@ -161,7 +161,9 @@ describe('an event of Azure', () => {
     await lab.environment('Prod', { deployOnWrite: [name] });
     const first = await told('1');
     expect(await told('1')).toEqual(first);
-    expect(await lab.ended(first?.deployment ?? '')).toMatchObject({
+    const [, , , id = ''] = first?.deployment.split('/') ?? [];
+    expect(first?.deployment).toBe(`workspaces/${name}/deployments/${id}`);
+    expect(await lab.ended(id)).toMatchObject({
       state: 'succeeded',
       requestedBy: 'Azure Event Grid',
     });
@@ -408,7 +410,9 @@ describe('a workspace that is changed by hand', () => {
       { key: 'job:nightly', what: 'timeout_seconds: 60 → not set' },
     ]);
     const drifted = lab.events.filter(({ type, subject }) => /Drifted/.test(type) && subject.includes(`${name}/`));
-    expect(drifted).toHaveLength(1);
+    const assets = [`notebook:/Shared/${name}/notebooks/load`, 'job:nightly'];
+    expect(drifted).toMatchObject([{ data: { workspace: name, environment: 'Dev', assets } }]);
+    expect(JSON.stringify(drifted)).not.toContain('timeout_seconds');
     expect((await lab.deploy(name, smallArchive)).state).toBe('succeeded');
     await lab.services.drift.checkOne(name, 'Dev');
     expect(await drift()).toMatchObject({ inSync: true });

@@ -3,18 +3,9 @@ import { text } from 'node:stream/consumers';
 import { AzureKeyCredential, EventGridPublisherClient } from '@azure/eventgrid';
 import { z } from 'zod';
 import { type Clock } from '../../../lib/platform/clock';
-import { type FleetEvent } from '../../../lib/platform/cloud-events';
-import { createFleetEvents, topicSender } from '../../../lib/platform/fleet-events';
-import { createLogger } from '../../../lib/platform/logger';
 import { type EventGrid, startEventGrid } from '../../../local/event-grid/start';
 
 const key = 'topic-key';
-const noCredential = {
-  getToken: async () => {
-    throw new Error('no identity here');
-  },
-};
-
 /** Time that passes only while somebody sleeps. */
 function createClock(): Clock & { slept: number[] } {
   let nowMs = 0;
@@ -67,84 +58,6 @@ describe('the topic, through the real client', () => {
   it('refuses what is larger than it takes', async () => {
     const large = { ...event, data: { text: 'x'.repeat(1 << 20) } };
     await expect(clientWith(key).send([large])).rejects.toMatchObject({ statusCode: 413 });
-  });
-});
-
-describe('what the fleet publishes', () => {
-  const logged: string[] = [];
-  const publisher = (time: Clock = clock) =>
-    createFleetEvents({
-      // The client of the app itself, which insists on TLS; over plain HTTP here.
-      send: (events) =>
-        new EventGridPublisherClient(eventGrid.topicEndpoint, 'CloudEvent', new AzureKeyCredential(key), {
-          allowInsecureConnection: true,
-          retryOptions: { maxRetries: 0 },
-        }).send(events),
-      source: '/sqlfleet/test',
-      clock: time,
-      logger: createLogger((_level, line) => void logged.push(line)),
-    });
-  const happening = (id: string): FleetEvent => ({
-    id,
-    type: 'Sqlfleet.Builds.Finished',
-    subject: 'builds/1',
-    data: { id },
-  });
-  /** Sleeping is waiting for a topic that does not answer: nobody does that here. */
-  const patient = (): Clock => ({ nowMs: () => clock.nowMs(), sleep: () => new Promise(() => undefined) });
-
-  it('is at the topic when publishing has ended', async () => {
-    await publisher(patient()).publish(happening('one'));
-    expect(eventGrid.published()).toMatchObject([
-      { id: 'one', source: '/sqlfleet/test', type: 'Sqlfleet.Builds.Finished' },
-    ]);
-  });
-
-  it('waits while the topic is away, without failing anybody, and goes out with the next', async () => {
-    const events = publisher(patient());
-    eventGrid.faults.add({ status: 500, times: 1 });
-    await events.publish(happening('one'));
-    await events.publish(happening('two'));
-    expect(eventGrid.published()).toEqual([]);
-    await clock.sleep(10_000);
-    await events.publish(happening('three'));
-    expect(eventGrid.published().map(({ id }) => id)).toEqual(['one', 'two', 'three']);
-  });
-
-  it('is bounded: the oldest are dropped', async () => {
-    const events = publisher(patient());
-    eventGrid.faults.add({ status: 500, times: 1 });
-    for (let index = 0; index < 1_050; index += 1) await events.publish(happening(`e${index}`));
-    await events.close();
-    const ids = eventGrid.published().map(({ id }) => id);
-    expect(ids).toHaveLength(1_000);
-    expect(ids[0]).toBe('e50');
-  });
-
-  it('does not wait for ever', async () => {
-    eventGrid.faults.add({ delayMs: 1, drop: 'before' });
-    const stuck = createFleetEvents({
-      send: () => new Promise(() => undefined),
-      source: 's',
-      clock,
-      logger: createLogger(() => undefined),
-    });
-    await stuck.publish(happening('one'));
-    expect(clock.slept).toEqual([5_000]);
-  });
-
-  it('is not held up by what the topic does not understand', async () => {
-    const events = publisher(patient());
-    eventGrid.faults.add({ status: 400, times: 1 });
-    await events.publish(happening('poison'));
-    await clock.sleep(10_000);
-    await events.publish(happening('next'));
-    expect(eventGrid.published().map(({ id }) => id)).toEqual(['next']);
-  });
-
-  it('uses the key, or the identity of the app', () => {
-    expect(() => topicSender({ endpoint: eventGrid.topicEndpoint, key, credential: noCredential })).not.toThrow();
-    expect(() => topicSender({ endpoint: eventGrid.topicEndpoint, credential: noCredential })).not.toThrow();
   });
 });
 
