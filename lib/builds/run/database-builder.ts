@@ -104,12 +104,19 @@ async function runTries(
   }
 }
 
-/** @returns false when the signal came first. */
+/** How late a wait notices that the build was cancelled. */
+const stopLookMs = 5_000;
+
+/** @returns false when the signal came first, or the build was cancelled. */
 async function slept({ clock, request }: RunContext, delayMs: number): Promise<boolean> {
-  try {
-    if (delayMs > 0) await clock.sleep(delayMs, request.signal);
-  } catch {
-    // The only reason for which a sleep ends early.
+  const sliceMs = request.isStopped === undefined ? delayMs : stopLookMs;
+  for (let leftMs = delayMs; leftMs > 0; leftMs -= sliceMs) {
+    try {
+      await clock.sleep(Math.min(leftMs, sliceMs), request.signal);
+    } catch {
+      // The only reason for which a sleep ends early.
+    }
+    if (request.signal.aborted || (await request.isStopped?.()) === true) return false;
   }
   return !request.signal.aborted;
 }
