@@ -57,8 +57,7 @@ describe('a build that asks for approval', () => {
         await simulated.run(buildId, 1, async () => {
           for (const lane of simulated.memory.lanes.keys()) lanes.add(lane);
           const id = await pendingOf(simulated, buildId);
-          if (id !== '' && (await countOf(simulated, buildId)).committed === 80)
-            await decide(simulated, id, 'approve');
+          if (id !== '' && (await countOf(simulated, buildId)).committed === 80) await decide(simulated, id, 'approve');
         });
         expect(simulated.builtTargets).toHaveLength(160);
         return { deepest: simulated.memory.deepest(), lanes: lanes.size };
