@@ -99,9 +99,15 @@ async function runTries(
     if ('fault' in attempt.ending)
       log.note(`Again in ${next.delayMs} ms, after: ${attempt.ending.fault.failure.message}`);
     if (!(await slept(context, next.delayMs))) {
-      return { verdict: cancelledVerdict(tries), scripts: attempt.scripts };
+      return { verdict: withCause(cancelledVerdict(tries), attempt), scripts: attempt.scripts };
     }
   }
+}
+
+/** Whoever cancels because a server is away finds out later which ones were. */
+function withCause(verdict: Verdict, { ending }: Attempt): Verdict {
+  if (!('fault' in ending) || verdict.status === 'unknown') return verdict;
+  return { ...verdict, reason: `${verdict.reason}; the last try had failed: ${ending.fault.failure.message}` };
 }
 
 /** How late a wait notices that the build was cancelled. */
