@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { type ControlAction, controlActions } from '../lib/builds/control';
 import { buildNotFound } from '../lib/builds/errors';
-import { consolidatedLogs } from '../lib/builds/finish';
+import { consolidatedLogs, summarySchema } from '../lib/builds/finish';
 import {
   blobBuildRequestSchema,
   buildOptionsSchema,
@@ -194,7 +194,8 @@ export function buildRoutes(services: () => BuildServices): Route[] {
         200: {
           description: 'The log: text, SQL of one database, or the summary as JSON.',
           body: z.string(),
-          mediaType: ['text/plain', 'application/sql', 'application/json'],
+          mediaType: ['text/plain', 'application/sql'],
+          bodies: { 'application/json': summarySchema },
         },
         404: problem('There is no such build, or no such log (yet).'),
       },

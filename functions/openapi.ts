@@ -58,25 +58,26 @@ function operation(route: Route, schemas: Record<string, Json>): Json {
           },
         }),
     responses: Object.fromEntries(
-      Object.entries(route.responses).map(([status, { description, body, mediaType, headers }]) => [
+      Object.entries(route.responses).map(([status, response]) => [
         status,
         {
-          description,
-          ...(headers === undefined
+          description: response.description,
+          ...(response.headers === undefined
             ? {}
-            : { headers: mapValues(headers, (text) => ({ description: text, schema: { type: 'string' } })) }),
-          ...(body === undefined
-            ? {}
-            : {
-                content: Object.fromEntries(
-                  [mediaType ?? 'application/json']
-                    .flat()
-                    .map((each) => [each, { schema: jsonSchema(body, 'output', schemas) }]),
-                ),
-              }),
+            : { headers: mapValues(response.headers, (text) => ({ description: text, schema: { type: 'string' } })) }),
+          ...contentOf(response, schemas),
         },
       ]),
     ),
+  };
+}
+
+function contentOf({ body, mediaType, bodies }: Route['responses'][number], schemas: Record<string, Json>): Json {
+  const main = body === undefined ? [] : [mediaType ?? 'application/json'].flat().map((each) => [each, body] as const);
+  const all = [...main, ...Object.entries(bodies ?? {})];
+  if (all.length === 0) return {};
+  return {
+    content: Object.fromEntries(all.map(([type, schema]) => [type, { schema: jsonSchema(schema, 'output', schemas) }])),
   };
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 import { createApiClient, type UploadedFile } from '../../cli/api-client';
 import { type BuildView } from '../../lib/builds/view';
 import { orchestrationId } from '../../lib/builds/orchestrators/build';
@@ -8,6 +9,8 @@ import { type CloudCounters, cloudCountersSchema, type Traffic, trafficOf } from
 const lookEveryMs = 250;
 /** Settlements, events and checkpoints trail behind the end of a build. */
 const quietMs = 1_500;
+
+const figuresSchema = z.object({ liveBytes: z.number(), cpuMs: z.number() });
 
 /** Real builds over HTTP on an embedded cloud, and what they made it count. */
 export function createFleetBuilds(endpoints: Endpoints, scripts = 3) {
@@ -28,6 +31,11 @@ export function createFleetBuilds(endpoints: Endpoints, scripts = 3) {
   };
 
   return {
+    /** What the process of the cloud needs just now, garbage not counted, and the CPU time it has used so far. */
+    async figures() {
+      const response = await fetch(`${endpoints.control.url}/actions/process/figures`, { method: 'POST' });
+      return figuresSchema.parse(await response.json());
+    },
     /**
      * Builds a package that is new to every database in the first `databases` of them.
      * @throws Error when not every database was committed.

@@ -13,6 +13,8 @@ const budgets = {
   historyBytes: 64 * 1024,
   /** Of cost per target, from the smallest size to the largest. */
   growth: 1.1,
+  /** What stays alive for a database that was built: its documents and logs in the stand-ins, and the stand-in of the database. */
+  liveBytesPerDatabase: 16 * 1024,
 };
 
 /** @param traffics of real builds, the smallest fleet first. */
@@ -94,6 +96,35 @@ export function judgeGrowth(costs: readonly SimulatedCost[]): Verdict[] {
       measured: `${rounded(perTarget(smallest))} -> ${rounded(perTarget(largest))} (× ${rounded(growth)})`,
       budget: `× ${budgets.growth}`,
       holds: growth <= budgets.growth,
+    },
+  ];
+}
+
+/** What a build cost the one process that is app and embedded cloud. */
+export interface FleetCost {
+  targets: number;
+  cpuMs: number;
+  /** Afterwards, garbage not counted. */
+  liveBytes: number;
+}
+
+export function judgeFleetCost(small: FleetCost, large: FleetCost): Verdict[] {
+  const cpuOf = ({ cpuMs, targets }: FleetCost): number => cpuMs / targets;
+  const growth = cpuOf(large) / cpuOf(small);
+  const sizes = `${thousands(small.targets)} to ${thousands(large.targets)}`;
+  const perDatabase = (large.liveBytes - small.liveBytes) / (large.targets - small.targets);
+  return [
+    {
+      what: `CPU per database, ${sizes}`,
+      measured: `${rounded(cpuOf(small), 1)} -> ${rounded(cpuOf(large), 1)} ms (× ${rounded(growth)})`,
+      budget: `× ${budgets.growth}`,
+      holds: growth <= budgets.growth,
+    },
+    {
+      what: `alive per database, stand-ins included, ${sizes}`,
+      measured: `${rounded(perDatabase / 1_024, 1)} KB`,
+      budget: `${budgets.liveBytesPerDatabase / 1_024} KB`,
+      holds: perDatabase <= budgets.liveBytesPerDatabase,
     },
   ];
 }

@@ -31,7 +31,7 @@ export async function watch(
   if (isJson) context.output.write(`${JSON.stringify(build)}\n`);
   if (detached) {
     screen.write(
-      `\nDetached: build ${build.id} goes on. sqlfleet status ${build.id} --watch; sqlfleet cancel ${build.id}\n`,
+      `\nDetached: build ${build.id} goes on. sqlfleet status ${build.id} --watch; sqlfleet cancel ${build.id} --reason WHY\n`,
     );
     return exitCodes.interrupted;
   }

@@ -9,8 +9,8 @@ import { withdrawApprovals } from './ask-approvals';
 import { type StageResult } from './orchestrators/build';
 import { type OutcomeStatus } from './model';
 import { failureCount, finalState } from './plan';
-import { type Build, type Outcome, runInputSchema } from './schema';
-import { type BuildStore, type ErrorGroup, type OutcomeStore } from './store';
+import { type Build, buildSchema, type Outcome, runInputSchema } from './schema';
+import { type BuildStore, type ErrorGroup, errorGroupSchema, type OutcomeStore } from './store';
 
 export interface FinishDeps {
   builds: BuildStore;
@@ -74,7 +74,23 @@ export function createFinish(deps: FinishDeps) {
   };
 }
 
-function summaryOf(build: Build, errors: readonly ErrorGroup[]) {
+/** `summary.json`. */
+export const summarySchema = buildSchema
+  .pick({
+    buildId: true,
+    name: true,
+    state: true,
+    run: true,
+    requestedBy: true,
+    startedAt: true,
+    finishedAt: true,
+    package: true,
+    counts: true,
+    failure: true,
+  })
+  .extend({ targets: z.int(), failures: z.int(), errors: z.array(errorGroupSchema) });
+
+function summaryOf(build: Build, errors: ErrorGroup[]): z.infer<typeof summarySchema> {
   const { buildId, name, state, run, requestedBy, startedAt, finishedAt, counts } = build;
   return {
     buildId,

@@ -1,5 +1,6 @@
 import { sha256 } from '../platform/hash';
 import { type Target } from '../targets/model';
+import { defaultPort } from '../targets/target';
 import { type ConcurrencyType } from './model';
 import { type LaneKeyState, type Plan } from './schema';
 
@@ -18,11 +19,16 @@ export function laneKeyOf(target: Target, type: ConcurrencyType, buildId: string
       return `build:${buildId}`;
     case 'Server':
     case 'MaxPerServer':
-      return shortened(`server:${target.server}${target.port === null ? '' : `,${target.port}`}`);
+      return shortened(`server:${target.server}${isDefaultPort(target) ? '' : `,${target.port}`}`);
     case 'Tag':
     case 'MaxPerTag':
       return shortened(`tag:${target.tag}`);
   }
+}
+
+/** Named or not: it is the same server, and one promise. */
+function isDefaultPort({ port }: Target): boolean {
+  return port === null || port === defaultPort;
 }
 
 /** Server and Tag promise one at a time, whatever limit was given. */
@@ -91,13 +97,18 @@ export function adaptedLanes(state: LaneKeyState, throttled: boolean): LaneKeySt
   return calmLooks < calmLooksBeforeGrowth ? { ...state, calmLooks } : { ...state, open: state.open + 1, calmLooks: 0 };
 }
 
-export function initialLaneKeys(plan: Plan): LaneKeyState[] {
+/**
+ * A key with fewer targets than lanes takes some of its lanes, and each build others: in the first ones, many small builds of
+ * a server would stand in line behind its slowest database while the other lanes are idle.
+ */
+export function initialLaneKeys(plan: Plan, buildId: string): LaneKeyState[] {
   return plan.keys.map(({ key, gate, count }) => {
     const lanes = Math.min(plan.lanesPerKey, count);
     return {
       key,
       ...(gate === undefined ? {} : { gate }),
       sent: 0,
+      firstLane: parseInt(sha256(`${buildId} ${key}`).slice(0, 8), 16) % (plan.lanesPerKey - lanes + 1),
       lanes: new Array<number>(lanes).fill(0),
       open: lanes,
       calmLooks: 0,
@@ -114,7 +125,7 @@ export function initialLaneKeys(plan: Plan): LaneKeyState[] {
  * many, because its targets were sent again elsewhere, the debt is taken from that one.
  */
 export function withEnded(state: LaneKeyState, endedIn: (lane: string) => number): LaneKeyState {
-  const lanes = state.lanes.map((outstanding, lane) => outstanding - endedIn(laneName(state.key, lane)));
+  const lanes = state.lanes.map((outstanding, lane) => outstanding - endedIn(nameOfLane(state, lane)));
   for (let debtor = 0; debtor < lanes.length; debtor += 1) {
     for (let other = 0; other < lanes.length && (lanes[debtor] ?? 0) < 0; other += 1) {
       const moved = Math.min(-(lanes[debtor] ?? 0), lanes[other] ?? 0);
@@ -135,7 +146,11 @@ export function emptied(state: LaneKeyState): LaneKeyState {
 export function takeLane(state: LaneKeyState): string {
   const lane = leastOutstanding(state);
   state.lanes[lane] = (state.lanes[lane] ?? 0) + 1;
-  return laneName(state.key, lane);
+  return nameOfLane(state, lane);
+}
+
+function nameOfLane({ key, firstLane }: LaneKeyState, lane: number): string {
+  return laneName(key, firstLane + lane);
 }
 
 export interface Assignment {

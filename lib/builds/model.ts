@@ -103,4 +103,9 @@ export interface DatabaseBuildRequest {
   /** Absolute, from the build's clock. No new try begins after it. */
   deadlineMs: number;
   signal: AbortSignal;
+  /**
+   * Whether nothing more is to be begun, because the build was cancelled. Asked while the next try is waited for: what runs
+   * may end, but nobody waits hours for a server that is away. Absent: never.
+   */
+  isStopped?: () => Promise<boolean>;
 }

@@ -137,7 +137,7 @@ async function beginProgress(deps: PrepareDeps, build: Build, plan: Plan, retrie
     kind: 'progress',
     run: build.run,
     feed: null,
-    keys: initialLaneKeys(plan),
+    keys: initialLaneKeys(plan, build.buildId),
     ended: 0,
     counts: noOutcomes(),
     laneRate: initialLaneRate,

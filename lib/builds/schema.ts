@@ -237,6 +237,8 @@ const laneKeyStateSchema = z.object({
   gate: z.string().optional(),
   /** Targets of this key handed out so far: to the queue, or straight to an outcome when the build was cancelled. */
   sent: z.int(),
+  /** Number of the first of `lanes`. */
+  firstLane: z.int().default(0),
   /** Messages outstanding per lane; only the first `open` lanes are topped up. */
   lanes: z.array(z.int()),
   open: z.int(),

@@ -97,7 +97,15 @@ export function createTargetWorker(deps: WorkerDeps) {
     const pkg = await patiently(() => packages.get(`${attempt.buildId} ${attempt.run}`));
     const { target } = attempt;
     const deadlineMs = Math.min(manifest.deadlineMs, deliveryEndMs);
-    const request = { ...attempt, options: manifest.options, deadlineMs, signal };
+    const isStopped = async (): Promise<boolean> => {
+      try {
+        return stopReason(await builds.get(`${attempt.buildId} ${attempt.run}`), manifest) !== null;
+      } catch {
+        // The store is away: then nobody has said so.
+        return false;
+      }
+    };
+    const request = { ...attempt, options: manifest.options, deadlineMs, signal, isStopped };
     const result = await deps.buildDatabase(request, pkg);
     const name = `${target.id}.${attempt.attempt}.sql`;
     try {

@@ -20,7 +20,15 @@ export interface Route {
   requestHeaders?: Record<string, string>;
   responses: Record<
     number,
-    { description: string; body?: z.ZodType; mediaType?: string | string[]; headers?: Record<string, string> }
+    {
+      description: string;
+      body?: z.ZodType;
+      /** Of `body`; default: JSON. */
+      mediaType?: string | string[];
+      /** Bodies of further media types. */
+      bodies?: Record<string, z.ZodType>;
+      headers?: Record<string, string>;
+    }
   >;
   handle(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit>;
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type DatabaseOverride, type Target } from './model';
 
-const defaultPort = 1433;
+/** Where a server listens whose port nobody names. */
+export const defaultPort = 1433;
 const idCharacters = 16;
 
 /** A target with its id: 64 bits of SHA-256 over server, port and overrides, without regard to letter case and tag. */

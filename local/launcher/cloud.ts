@@ -35,6 +35,7 @@ import { createFleet } from './fleet';
 import { brokerTopology, createContainers } from './infrastructure';
 import { type LaunchOptions } from './options';
 import { createHostLog } from './host-log';
+import { processFigures } from './process-figures';
 import { ensureSecrets } from './secrets';
 import { coalesced } from './coalesced';
 import { certificateNames, serverSuffix, sqlServerNames } from './server-names';
@@ -292,6 +293,7 @@ async function startParts(options: LaunchOptions, started: Started): Promise<End
   });
   const control = await started(
     startControl({
+      process: { actions: { figures: () => processFigures() } },
       sql: {
         setFaults: (faults) => {
           servers.faults.clear();

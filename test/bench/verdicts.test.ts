@@ -1,5 +1,5 @@
 import { type CloudCounters, costPerTarget, type Traffic, trafficOf } from '../../bench/counters/traffic';
-import { judgeGrowth, judgeTraffic, type SimulatedCost } from '../../bench/counters/verdicts';
+import { judgeFleetCost, judgeGrowth, judgeTraffic, type SimulatedCost } from '../../bench/counters/verdicts';
 
 /** A build that keeps every budget, of `targets` databases with four batches each. */
 function cloudCounters(targets: number): CloudCounters {
@@ -109,3 +109,18 @@ function double(broker: CloudCounters['broker'], path: string, what: 'sentMessag
   if (entity === undefined) throw new Error(`there is no ${path}`);
   entity[what] *= 2;
 }
+
+describe('the cost of a fleet', () => {
+  const small = { targets: 100, cpuMs: 2_000, liveBytes: 70e6 };
+  const holds = (large: { cpuMs: number; liveBytes: number }): unknown[] =>
+    judgeFleetCost(small, { targets: 2_000, ...large }).map((verdict) => verdict.holds);
+
+  it('holds where a database costs no more in a large one, and little of it stays', () => {
+    expect(holds({ cpuMs: 40_000, liveBytes: 90e6 })).toEqual([true, true]);
+  });
+
+  it('does not hold where CPU time or memory grow with every database', () => {
+    expect(holds({ cpuMs: 50_000, liveBytes: 90e6 })).toEqual([false, true]);
+    expect(holds({ cpuMs: 40_000, liveBytes: 70e6 + 1_900 * 20_000 })).toEqual([true, false]);
+  });
+});

@@ -99,17 +99,30 @@ async function runTries(
     if ('fault' in attempt.ending)
       log.note(`Again in ${next.delayMs} ms, after: ${attempt.ending.fault.failure.message}`);
     if (!(await slept(context, next.delayMs))) {
-      return { verdict: cancelledVerdict(tries), scripts: attempt.scripts };
+      return { verdict: withCause(cancelledVerdict(tries), attempt), scripts: attempt.scripts };
     }
   }
 }
 
-/** @returns false when the signal came first. */
+/** Whoever cancels because a server is away finds out later which ones were. */
+function withCause(verdict: Verdict, { ending }: Attempt): Verdict {
+  if (!('fault' in ending) || verdict.status === 'unknown') return verdict;
+  return { ...verdict, reason: `${verdict.reason}; the last try had failed: ${ending.fault.failure.message}` };
+}
+
+/** How late a wait notices that the build was cancelled. */
+const stopLookMs = 5_000;
+
+/** @returns false when the signal came first, or the build was cancelled. */
 async function slept({ clock, request }: RunContext, delayMs: number): Promise<boolean> {
-  try {
-    if (delayMs > 0) await clock.sleep(delayMs, request.signal);
-  } catch {
-    // The only reason for which a sleep ends early.
+  const sliceMs = request.isStopped === undefined ? delayMs : stopLookMs;
+  for (let leftMs = delayMs; leftMs > 0; leftMs -= sliceMs) {
+    try {
+      await clock.sleep(Math.min(leftMs, sliceMs), request.signal);
+    } catch {
+      // The only reason for which a sleep ends early.
+    }
+    if (request.signal.aborted || (await request.isStopped?.()) === true) return false;
   }
   return !request.signal.aborted;
 }

@@ -51,16 +51,15 @@ describe('a build that asks for approval', () => {
   it('keeps the lanes as shallow, and as many, as without approvals', async () => {
     const depths = await Promise.all(
       [[prod], []].map(async (approvals) => {
-        const simulated = fleet(400);
+        const simulated = fleet(160);
         const { buildId } = await submit(simulated, { approvals });
         const lanes = new Set<string>();
         await simulated.run(buildId, 1, async () => {
           for (const lane of simulated.memory.lanes.keys()) lanes.add(lane);
           const id = await pendingOf(simulated, buildId);
-          if (id !== '' && (await countOf(simulated, buildId)).committed === 200)
-            await decide(simulated, id, 'approve');
+          if (id !== '' && (await countOf(simulated, buildId)).committed === 80) await decide(simulated, id, 'approve');
         });
-        expect(simulated.builtTargets).toHaveLength(400);
+        expect(simulated.builtTargets).toHaveLength(160);
         return { deepest: simulated.memory.deepest(), lanes: lanes.size };
       }),
     );
@@ -73,7 +72,7 @@ describe('a build that asks for approval', () => {
     let looks = 0;
     await simulated.run(buildId, 1, async () => {
       const id = await pendingOf(simulated, buildId);
-      if (id !== '' && (looks += 1) === 300) await decide(simulated, id, 'approve');
+      if (id !== '' && (looks += 1) === 60) await decide(simulated, id, 'approve');
     });
     expect(await countOf(simulated, buildId)).toMatchObject({ committed: 40 });
     expect([...simulated.memory.sentIds]).toHaveLength(40);

@@ -29,7 +29,17 @@ function planOf(lanes: number, ...counts: number[]): Plan {
 }
 
 function state(overrides: Partial<LaneKeyState> = {}): LaneKeyState {
-  return { key: 'k0', sent: 0, lanes: [0, 0, 0, 0], open: 4, calmLooks: 0, heldFor: -1, sentFor: 0, ...overrides };
+  return {
+    key: 'k0',
+    sent: 0,
+    firstLane: 0,
+    lanes: [0, 0, 0, 0],
+    open: 4,
+    calmLooks: 0,
+    heldFor: -1,
+    sentFor: 0,
+    ...overrides,
+  };
 }
 
 describe('the lane key', () => {
@@ -48,6 +58,10 @@ describe('the lane key', () => {
 
   it('tells ports of one host apart', () => {
     expect(laneKeyOf(target({ port: 1434 }), 'Server', 'b')).not.toBe(laneKeyOf(target(), 'Server', 'b'));
+  });
+
+  it('is the same whether the default port is named or not: it is one server', () => {
+    expect(laneKeyOf(target({ port: 1433 }), 'Server', 'b')).toBe(laneKeyOf(target(), 'Server', 'b'));
   });
 
   it('stays within a session id, and long tags stay different', () => {
@@ -73,7 +87,38 @@ describe('lanes per key', () => {
   });
 
   it('are never more than the key has targets', () => {
-    expect(initialLaneKeys(planOf(10, 3))[0]?.lanes).toEqual([0, 0, 0]);
+    expect(initialLaneKeys(planOf(10, 3), 'b')[0]?.lanes).toEqual([0, 0, 0]);
+  });
+});
+
+describe('small builds', () => {
+  const laneOf = (buildId: string, plan: Plan): string[] =>
+    topUp(plan, initialLaneKeys(plan, buildId), 1, 100).assignments.map(({ lane }) => lane);
+
+  it('spread over the lanes of a server, so that one slow database does not hold up all of them', () => {
+    const lanes = Array.from({ length: 100 }, (_, index) => laneOf(`build-${index}`, planOf(10, 1))).flat();
+    expect(new Set(lanes).size).toBe(10);
+    expect(lanes.every((lane) => /^k0#[0-9]$/.test(lane))).toBe(true);
+  });
+
+  it('use only lanes that their limit allows, each of them once', () => {
+    for (let index = 0; index < 50; index += 1) {
+      const lanes = laneOf(`build-${index}`, planOf(4, 3));
+      expect(new Set(lanes).size).toBe(3);
+      expect(lanes.every((lane) => /^k0#[0-3]$/.test(lane))).toBe(true);
+    }
+  });
+
+  it('take what ended out of the lanes that they used', () => {
+    const plan = planOf(10, 2);
+    const { keys, assignments } = topUp(plan, initialLaneKeys(plan, 'build-3'), 1, 100);
+    const [state_] = keys;
+    if (state_ === undefined) throw new Error('no key');
+    expect(withEnded(state_, (lane) => assignments.filter((each) => each.lane === lane).length).lanes).toEqual([0, 0]);
+  });
+
+  it('that fill all lanes begin with the first, the one that stays when a server is throttled', () => {
+    expect(new Set(laneOf('build-3', planOf(2, 5)))).toEqual(new Set(['k0#0', 'k0#1']));
   });
 });
 
@@ -87,7 +132,7 @@ describe('topping up', () => {
   });
 
   it('hands out every target exactly once, in order', () => {
-    let keys = initialLaneKeys(planOf(3, 20, 5));
+    let keys = initialLaneKeys(planOf(3, 20, 5), 'b');
     const ordinals: number[] = [];
     for (let look = 0; look < 50; look += 1) {
       const next = topUp(planOf(3, 20, 5), keys, 2, 7);
@@ -114,7 +159,7 @@ describe('topping up', () => {
 
   it('takes turns among keys, so that a bound starves none', () => {
     const plan = planOf(4, 100, 100, 100);
-    const { assignments } = topUp(plan, initialLaneKeys(plan), 10, 6);
+    const { assignments } = topUp(plan, initialLaneKeys(plan, 'b'), 10, 6);
     expect(assignments.map(({ lane }) => keyInLaneName(lane))).toEqual(['k0', 'k1', 'k2', 'k0', 'k1', 'k2']);
   });
 });

@@ -79,7 +79,7 @@ function progress(overrides: Partial<Progress> = {}, sent = 0): Progress {
     kind: 'progress',
     run: 1,
     feed: null,
-    keys: [{ key: 'k', sent, lanes: [0, 0], open: 2, calmLooks: 0, heldFor: -1, sentFor: 0 }],
+    keys: [{ key: 'k', sent, firstLane: 0, lanes: [0, 0], open: 2, calmLooks: 0, heldFor: -1, sentFor: 0 }],
     ended: 0,
     counts: noOutcomes(),
     laneRate: 2,
@@ -150,7 +150,7 @@ describe('counting outcomes', () => {
 
   it('frees the lane, counts the status and remembers when', () => {
     const before = progress({
-      keys: [{ key: 'k', sent: 4, lanes: [2, 2], open: 2, calmLooks: 0, heldFor: -1, sentFor: 0 }],
+      keys: [{ key: 'k', sent: 4, firstLane: 0, lanes: [2, 2], open: 2, calmLooks: 0, heldFor: -1, sentFor: 0 }],
     });
     const after = countOutcomes(before, [outcome('k#1')], nowMs + 5);
     expect(after.keys[0]?.lanes).toEqual([2, 1]);

@@ -390,6 +390,29 @@ describe('a cancelled build', () => {
     expect(server.io).toEqual([]);
   });
 
+  it('waits no longer for a server that is away', async () => {
+    const { server, build, clock } = setUp();
+    server.fault = failing('login', 40613, 9_999);
+    const cancelledAtMs = clock.nowMs() + 60_000;
+    const isStopped = async (): Promise<boolean> => clock.nowMs() >= cancelledAtMs;
+    const result = await build(requestOf({ isStopped }), packageOf([script('effect a')]));
+    expect(result.status).toBe('skipped');
+    expect(result.reason).toMatch(/^cancelled before anything ran; the last try had failed: \S/);
+    expect(clock.nowMs() - cancelledAtMs).toBeLessThan(10_000);
+  });
+
+  it('does not say that nothing happened where the answer to COMMIT was lost', async () => {
+    const { server, build } = setUp();
+    let committing = false;
+    server.fault = ({ kind }) => {
+      if (committing) return kind === 'login' ? 40613 : null;
+      committing = kind === 'epilogue';
+      return committing ? 'after' : null;
+    };
+    const result = await build(requestOf({ isStopped: async () => true }), packageOf([script('effect a')]));
+    expect(result.status).toBe('unknown');
+  });
+
   it('stops before the next batch and rolls back', async () => {
     const { server, build } = setUp();
     const cancel = new AbortController();
