@@ -24,7 +24,7 @@ function derived(select: Select, alias: string): Extract<TableSource, { kind: 'd
     orderBy: [],
     offset: null,
     fetch: null,
-    joined: null,
+    xml: null,
     json: null,
     line,
   };
@@ -90,7 +90,7 @@ export function unpivotQuery(unpivot: Unpivot, scope: Scope, environment: Enviro
     columnOf(name, line),
   ]);
   const query: Query = {
-    ...{ with: [], orderBy: [], offset: null, fetch: null, joined: null, json: null, line },
+    ...{ with: [], orderBy: [], offset: null, fetch: null, xml: null, json: null, line },
     body: { kind: 'values', rows, line },
   };
   const list: TableSource = { kind: 'derived', query, alias: 'unpivoted', columns: [column, value], line };

@@ -11,6 +11,7 @@ import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
 import { pivotQuery, unpivotQuery } from './pivot';
 import { emptyScope, matchesSource, same, type Scope, type Source, type SourceColumn } from './scope';
+import { bindNodes } from './xml';
 import { bigint, commonType, familyOf, int, nvarchar, sysname } from './types';
 
 /** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
@@ -36,6 +37,8 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
       return bindFunction(source, scope, environment);
     case 'openJson':
       return bindOpenJson(source, scope, environment);
+    case 'xmlNodes':
+      return bindNodes(source, scope, environment);
     case 'pivot':
       return bindSource(pivotQuery(source, scope, environment), scope, environment);
     case 'unpivot':
@@ -127,6 +130,7 @@ function bindLateral(source: TableSource, inner: Scope, scope: Scope, environmen
     return `LATERAL ${addDerived(bound, source.alias, source.columns, scope, environment, source.line)}`;
   }
   if (source.kind === 'function') return `LATERAL ${bindFunction(source, scope, environment)}`;
+  if (source.kind === 'xmlNodes') return `LATERAL ${bindNodes(source, scope, environment)}`;
   if (source.kind === 'openJson') return `LATERAL ${bindOpenJson(source, scope, environment)}`;
   return bindSource(source, scope, environment);
 }
@@ -332,6 +336,7 @@ function addDerived(
       nullable: column.nullable,
       collation: column.collation,
       identity: column.identity,
+      node: column.node,
     };
   });
   const seen = new Set<string>();

@@ -9,6 +9,7 @@ const tryVersions = [
   ['text_to_numeric', 'v text, source text, target text', 'v, source, target', 'numeric'],
   ['text_to_guid', 'v text', 'v', 'uuid'],
   ['text_to_timestamp', 'v text, style int, target text, source text', 'v, style, target, source', 'timestamp'],
+  ['xml_of', 'v text', 'v', 'text'],
   ['bytes_of_hex', 'v text, marked boolean, source text', 'v, marked, source', 'bytea'],
   ['text_to_offset', 'v text', 'v', 'tsql.datetimeoffset'],
 ]
@@ -156,6 +157,17 @@ BEGIN
     PERFORM tsql.fail(9812, 'statement', 'The timezone provided to builtin function is invalid.');
   END IF;
   RETURN coalesce(zone[4]::int, (zone[1] || '1')::int * (zone[2]::int * 60 + zone[3]::int));
+END $$;
+CREATE FUNCTION tsql.xml_of(v text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE detail text;
+BEGIN
+  PERFORM xmlparse(CONTENT v);
+  RETURN regexp_replace(v, '^\\s*<\\?xml[^>]*\\?>\\s*', '');
+EXCEPTION WHEN invalid_xml_content OR invalid_xml_document THEN
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  IF detail ~ 'mismatch' THEN PERFORM tsql.fail(9436, 'transaction', 'XML parsing: line 1, end tag does not match start tag'); END IF;
+  IF detail ~ 'Premature end|not terminated|Couldn''t find end' THEN PERFORM tsql.fail(9400, 'transaction', 'XML parsing: line 1, unexpected end of input'); END IF;
+  PERFORM tsql.fail(9420, 'transaction', 'XML parsing: line 1, illegal xml character');
 END $$;
 CREATE FUNCTION tsql.soundex(v text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE letters text := upper(v); code text := ''; last text := ''; c text; d text;

@@ -202,6 +202,7 @@ const toText: Converter = (value, to, options) => {
   const size = lengthOf(to);
   const text = textOf(value, to, options);
   const from = familyOf(type);
+  if (to.name === 'xml' && type.name !== 'xml') return helper('xml_of', options, text);
   if (size === 'max') return text;
   const sourceSize = from === 'string' ? lengthOf(type) : 64;
   let cut = text;

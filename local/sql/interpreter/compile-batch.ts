@@ -8,7 +8,7 @@ import { isKind, nestedOf, pathOf, someNode } from '../parser/walk';
 import { type SqlType } from '../session';
 import { compileChange } from './changes';
 import { planTableVariable } from './table-drafts';
-import { compileQuery } from './queries';
+import { compileQuery, withNumbers } from './queries';
 import { type Runtime } from './runtime';
 
 /** Errors that SQL Server leaves to run time: what they miss may exist by then. */
@@ -215,8 +215,8 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
     case 'query':
       return attempt((environment) =>
         compileQuery(
-          statement.query.body.kind === 'select'
-            ? { ...statement.query, body: { ...statement.query.body, into: null } }
+          statement.query.body.kind === 'select' && statement.query.body.into !== null
+            ? withNumbers({ ...statement.query, body: { ...statement.query.body, into: null } }).query
             : statement.query,
           environment,
         ),

@@ -201,6 +201,8 @@ function parseCursorDefinition(cursor: Cursor, variable: string | null = null): 
   cursor.accept('INSENSITIVE');
   let scroll = cursor.accept('SCROLL');
   let local = variable !== null;
+  if (variable === null && cursor.peek().kind === 'word' && !cursor.is('CURSOR'))
+    throw sqlError(155, [cursor.peek().text, 'CURSOR'], { state: 2, line: cursor.peek().line });
   cursor.expect('CURSOR');
   const words = [
     'LOCAL',
@@ -277,6 +279,7 @@ function parseSet(cursor: Cursor): StatementBody {
     return { kind: 'setOption', options, value: parseOnOff(cursor) ? 'ON' : 'OFF', argument: null };
   }
   const options = cursor.list(() => cursor.next().upper);
+  if (cursor.is('=')) throw sqlError(195, [cursor.peek(-1).text, 'SET option'], { line: cursor.peek(-1).line });
   if (cursor.is('ON') || cursor.is('OFF'))
     return { kind: 'setOption', options, value: parseOnOff(cursor) ? 'ON' : 'OFF', argument: null };
   const token = cursor.peek();
