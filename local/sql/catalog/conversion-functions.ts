@@ -117,8 +117,15 @@ BEGIN
     RETURN '1900-01-01'::timestamp + regexp_replace(t, '^([0-9]{1,2}:[0-9]{2}:[0-9]{2}):', '\\1.')::time;
   END IF;
   parts := regexp_match(t, '^([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4}|[0-9]{2})(\\s.*)?$');
-  IF parts IS NOT NULL AND (style IN (3, 4, 5, 103, 104, 105, 113, 131) OR current_setting('tsql.dateformat', true) = 'dmy') THEN
+  IF parts IS NOT NULL AND style IN (3, 4, 5, 103, 104, 105, 113, 131, 1001) THEN
     RETURN (parts[3] || '-' || parts[2] || '-' || parts[1] || coalesce(parts[4], ''))::timestamp;
+  ELSIF length(parts[3]) = 2 AND style = 1002 THEN
+    RETURN (CASE WHEN parts[1]::int < 50 THEN 20 ELSE 19 END || lpad(parts[1], 2, '0') || '-' || parts[2] || '-' || parts[3] || coalesce(parts[4], ''))::timestamp;
+  END IF;
+  -- the old types read year, day, month where the day comes before the month
+  parts := regexp_match(t, '^([0-9]{4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,2})(\\s.*)?$');
+  IF parts IS NOT NULL AND style = 1001 AND target IN ('datetime', 'smalldatetime') THEN
+    RETURN (parts[1] || '-' || parts[3] || '-' || parts[2] || coalesce(parts[4], ''))::timestamp;
   END IF;
   IF t !~* '^([0-9]{8}(\\s+[0-9:.]+\\s*([ap]m)?)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?|[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}(\\s.*)?|[a-z]{3,9}\\.?\\s+[0-9]{1,2},?\\s+[0-9]{2,4}(\\s.*)?|[0-9]{1,2}[ -][a-z]{3,9}[ -,]+[0-9]{2,4}(\\s.*)?)$' THEN
     PERFORM tsql.fail(241, 'transaction', 'Conversion failed when converting date and/or time from character string.');

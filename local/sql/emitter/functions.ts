@@ -228,6 +228,8 @@ const systemFunctions: Record<string, BuiltIn> = {
   CONNECTIONPROPERTY: onCatalog((call) => `(CASE lower(${text(call, 0)}) WHEN 'net_transport' THEN 'TCP' WHEN 'auth_scheme' THEN 'SQL' END)`, nvarchar(128), 1, 1),
   SESSIONPROPERTY: defined(1, 1, (call) => value(hole(`session_property:${call.args[0]?.constant?.toUpperCase() ?? ''}`), int)),
   CURSOR_STATUS: defined(2, 2, (call) => value(hole(`cursor_status:${constant(call, 0)}:${constant(call, 1)}`), { name: 'smallint' })),
+  SESSION_CONTEXT: defined(1, 1, (call) => value(hole(`session_context:${constant(call, 0)}`), nvarchar(4000))),
+  CONTEXT_INFO: state('context_info', { name: 'varbinary', length: 128 }),
   FULLTEXTSERVICEPROPERTY: defined(1, 1, () => value('0', int)),
   STATS_DATE: defined(2, 2, () => value('NULL::timestamp', datetime)),
 };

@@ -226,6 +226,7 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
       return attempt((environment) => compileChange(statement, statement.line, environment));
     case 'update':
     case 'delete':
+      return attempt((environment) => compileChange({ ...statement, cursor: null }, statement.line, environment));
     case 'merge':
       return attempt((environment) => compileChange(statement, statement.line, environment));
     case 'if':

@@ -79,6 +79,8 @@ export interface SessionState {
   caught: { error: SqlError; line: number; procedure: string }[];
   /** CATCH and TRY blocks that are open in all frames. */
   tryDepth: number;
+  /** sp_set_session_context by key, and SET CONTEXT_INFO under ''. */
+  context: Map<string, { value: Text; fixed: boolean }>;
   /** Object id of the table with IDENTITY_INSERT ON. */
   identityInsert: number | null;
   fetchStatus: number;
