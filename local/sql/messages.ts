@@ -283,7 +283,6 @@ export const messages = {
   8147: [16, 1, "Could not create IDENTITY attribute on nullable column '%1', table '%2'.", 'scope'],
   8148: [16, 0, "More than one column DEFAULT constraint specified for column '%1', table '%2'.", 'scope'],
   8150: [16, 0, "Multiple NULL constraints were specified for column '%1', table '%2'.", 'scope'],
-  8151: [16, 0, "Both a PRIMARY KEY and UNIQUE constraint have been defined for column '%1', table '%2'. Only one is allowed.", 'scope'],
   8155: [16, 2, "No column name was specified for column %1 of '%2'.", 'scope'],
   8156: [16, 1, "The column '%1' was specified multiple times for '%2'.", 'scope'],
   8158: [16, 1, "'%1' has more columns than were specified in the column list.", 'scope'],

@@ -40,12 +40,19 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
     case 'xmlNodes':
       return bindNodes(source, scope, environment);
     case 'pivot':
-      return bindSource(pivotQuery(source, scope, environment), scope, environment);
+      return bindSource(pivotQuery(source, columnsBelow(source, scope, environment)), scope, environment);
     case 'unpivot':
-      return bindSource(unpivotQuery(source, scope, environment), scope, environment);
+      return bindSource(unpivotQuery(source, columnsBelow(source, scope, environment)), scope, environment);
     case 'join':
       return bindJoin(source, scope, environment);
   }
+}
+
+/** The columns of what is pivoted, found out by binding it once for nothing. */
+function columnsBelow({ source }: { source: TableSource }, scope: Scope, environment: Environment): SourceColumn[] {
+  const inner = emptyScope(scope.parent);
+  bindSource(source, inner, environment);
+  return inner.sources.flatMap(({ columns }) => columns);
 }
 
 /** OPENJSON: keys and values, or the columns that WITH names. */

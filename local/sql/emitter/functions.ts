@@ -279,27 +279,12 @@ export function emitBuiltIn(call: Call): Typed {
 }
 
 /** @@ variables, which are functions in all but name. */
+// prettier-ignore
 export const globalVariables: Readonly<Record<string, SqlType>> = {
-  '@@rowcount': int,
-  '@@error': int,
-  '@@trancount': int,
-  '@@identity': decimal(38, 0),
-  '@@fetch_status': int,
-  '@@cursor_rows': int,
-  '@@spid': { name: 'smallint' },
-  '@@version': nvarchar(300),
-  '@@servername': sysname,
-  '@@servicename': sysname,
-  '@@nestlevel': int,
-  '@@procid': int,
-  '@@options': int,
-  '@@lock_timeout': int,
-  '@@datefirst': { name: 'tinyint' },
-  '@@dbts': { name: 'varbinary', length: 8 },
-  '@@language': sysname,
-  '@@max_connections': int,
-  '@@microsoftversion': int,
-  '@@textsize': int,
-  '@@connections': int,
+  '@@rowcount': int, '@@error': int, '@@trancount': int, '@@identity': decimal(38, 0), '@@fetch_status': int,
+  '@@cursor_rows': int, '@@spid': { name: 'smallint' }, '@@version': nvarchar(300), '@@servername': sysname,
+  '@@servicename': sysname, '@@nestlevel': int, '@@procid': int, '@@options': int, '@@lock_timeout': int,
+  '@@datefirst': { name: 'tinyint' }, '@@dbts': { name: 'varbinary', length: 8 }, '@@language': sysname,
+  '@@max_connections': int, '@@microsoftversion': int, '@@textsize': int, '@@connections': int,
   '@@max_precision': { name: 'tinyint' },
 };

@@ -59,27 +59,12 @@ function checkNested(statement: Statement): void {
 }
 
 /** What a function may not do, as message 443 calls it. Calling a procedure is refused when it is called. */
+// prettier-ignore
 const sideEffects: Readonly<Partial<Record<Statement['kind'], string>>> = {
-  insert: 'INSERT',
-  update: 'UPDATE',
-  delete: 'DELETE',
-  merge: 'MERGE',
-  createTable: 'CREATE TABLE',
-  alterTable: 'ALTER TABLE',
-  createIndex: 'CREATE INDEX',
-  truncate: 'TRUNCATE TABLE',
-  drop: 'DROP',
-  print: 'PRINT',
-  raiserror: 'RAISERROR',
-  throw: 'THROW',
-  try: 'BEGIN TRY',
-  waitfor: 'WAITFOR',
-  beginTransaction: 'BEGIN TRANSACTION',
-  commit: 'COMMIT TRANSACTION',
-  rollback: 'ROLLBACK TRANSACTION',
-  save: 'SAVE TRANSACTION',
-  setOption: 'SET OPTION ON',
-  setIdentityInsert: 'SET OPTION ON',
+  insert: 'INSERT', update: 'UPDATE', delete: 'DELETE', merge: 'MERGE', createTable: 'CREATE TABLE', alterTable: 'ALTER TABLE',
+  createIndex: 'CREATE INDEX', truncate: 'TRUNCATE TABLE', drop: 'DROP', print: 'PRINT', raiserror: 'RAISERROR', throw: 'THROW',
+  try: 'BEGIN TRY', waitfor: 'WAITFOR', beginTransaction: 'BEGIN TRANSACTION', commit: 'COMMIT TRANSACTION',
+  rollback: 'ROLLBACK TRANSACTION', save: 'SAVE TRANSACTION', setOption: 'SET OPTION ON', setIdentityInsert: 'SET OPTION ON',
   setIsolation: 'SET OPTION ON',
 };
 const changing = new Set(['NEWID', 'NEWSEQUENTIALID', 'RAND']);

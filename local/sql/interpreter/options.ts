@@ -14,17 +14,11 @@ const fixedOff = new Set(
   ),
 );
 /** Options that only ask for information or speed. */
-const withoutEffect = new Set([
-  'STATISTICS IO',
-  'STATISTICS TIME',
-  'STATISTICS PROFILE',
-  'TEXTSIZE',
-  'DEADLOCK_PRIORITY',
-  'FORCEPLAN',
-  'QUERY_GOVERNOR_COST_LIMIT',
-  'NO_BROWSETABLE',
-  'REMOTE_PROC_TRANSACTIONS',
-]);
+const withoutEffect = new Set(
+  `STATISTICS IO,STATISTICS TIME,STATISTICS PROFILE,TEXTSIZE,DEADLOCK_PRIORITY,FORCEPLAN,QUERY_GOVERNOR_COST_LIMIT,NO_BROWSETABLE,REMOTE_PROC_TRANSACTIONS`.split(
+    ',',
+  ),
+);
 
 export async function setOption(statement: Extract<Statement, { kind: 'setOption' }>, runtime: Runtime): Promise<void> {
   const { options } = runtime.state;

@@ -20,17 +20,8 @@ import { type Cursor } from './cursor';
 import { parseCondition, parseExpression, parseOrderItems, parseSubquery } from './expressions';
 import { parseType } from './types';
 
-export const assignOperators = [
-  '=',
-  '+=',
-  '-=',
-  '*=',
-  '/=',
-  '%=',
-  '&=',
-  '|=',
-  '^=',
-] as const satisfies AssignOperator[];
+// prettier-ignore
+export const assignOperators = ['=', '+=', '-=', '*=', '/=', '%=', '&=', '|=', '^='] as const satisfies AssignOperator[];
 
 /** SELECT with all of its clauses, also behind WITH. */
 export function parseQuery(cursor: Cursor): Query {
@@ -420,7 +411,7 @@ function parseTableSource(cursor: Cursor): TableSource {
     const schema = cursor.accept('WITH') ? cursor.parenthesized(() => parseJsonColumn(cursor)) : null;
     return { kind: 'openJson', args, schema, alias: parseAlias(cursor, false), line };
   }
-  for (const word of ['OPENXML', 'OPENROWSET', 'OPENQUERY', 'OPENDATASOURCE', 'CONTAINSTABLE', 'FREETEXTTABLE']) {
+  for (const word of `OPENXML OPENROWSET OPENQUERY OPENDATASOURCE CONTAINSTABLE FREETEXTTABLE`.split(' ')) {
     if (cursor.is(word, '(')) cursor.unsupported(word);
   }
   cursor.accept('::'); // system functions, in the form of SQL Server 2000

@@ -204,20 +204,10 @@ function parseCursorDefinition(cursor: Cursor, variable: string | null = null): 
   if (variable === null && cursor.peek().kind === 'word' && !cursor.is('CURSOR'))
     throw sqlError(155, [cursor.peek().text, 'CURSOR'], { state: 2, line: cursor.peek().line });
   cursor.expect('CURSOR');
-  const words = [
-    'LOCAL',
-    'GLOBAL',
-    'FORWARD_ONLY',
-    'SCROLL',
-    'STATIC',
-    'KEYSET',
-    'DYNAMIC',
-    'FAST_FORWARD',
-    'READ_ONLY',
-    'SCROLL_LOCKS',
-    'OPTIMISTIC',
-    'TYPE_WARNING',
-  ] as const;
+  const words =
+    `LOCAL GLOBAL FORWARD_ONLY SCROLL STATIC KEYSET DYNAMIC FAST_FORWARD READ_ONLY SCROLL_LOCKS OPTIMISTIC TYPE_WARNING`.split(
+      ' ',
+    );
   for (let word = cursor.acceptOne(words); word !== null; word = cursor.acceptOne(words)) {
     if (['SCROLL', 'STATIC', 'KEYSET', 'DYNAMIC'].includes(word)) scroll = true;
     if (word === 'LOCAL') local = true;

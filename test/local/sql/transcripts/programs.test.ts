@@ -189,3 +189,21 @@ SELECT T FROM dbo.ML ORDER BY T`, 'D2|I3|U11'],
     expect(await transcript(client, text)).toBe(expected);
   });
 });
+
+describe('sessions, cursors at a row and dates', () => {
+  beforeAll(async () => {
+    client = await engine.open('t3');
+    const fixture = [
+      "CREATE TABLE dbo.T (Id int PRIMARY KEY, N nvarchar(20), Q int); INSERT dbo.T VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)",
+    ];
+    for (const batch of fixture) expect(await transcript(client, batch)).not.toContain('!');
+  });
+
+  // prettier-ignore
+  test.each([
+    ['SELECT x.* FROM dbo.T t', '!107'],
+    ['DECLARE c CURSOR FOR SELECT N FROM dbo.T ORDER BY Id; OPEN c; FETCH c; DEALLOCATE c', 'a'],
+  ])('%s: %s', async (text, expected) => {
+    expect(await transcript(client, text)).toBe(expected);
+  });
+});

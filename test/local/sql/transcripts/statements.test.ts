@@ -248,3 +248,51 @@ describe('strings that end with blanks', () => {
     expect(await transcript(client, text)).toBe(expected);
   });
 });
+
+describe('pivots, documents and groups, refused and answered', () => {
+  beforeAll(async () => {
+    client = await engine.open('t4');
+    const fixture = [
+      "CREATE TABLE dbo.T (Id int PRIMARY KEY, N nvarchar(20), Q int, D datetime); INSERT dbo.T VALUES (1, 'a', 1, '2024-01-01'), (2, 'b', 2, NULL)",
+    ];
+    for (const batch of fixture) expect(await transcript(client, batch)).not.toContain('!');
+  });
+
+  // prettier-ignore
+  test.each([
+    ['SELECT N, UPPER(N), COUNT(*) FROM dbo.T GROUP BY N, UPPER(N) ORDER BY 1', 'a,A,1|b,B,1'],
+    ['SELECT * FROM dbo.T PIVOT (SUM(Nope) FOR N IN ([a])) p', '!207'],
+    ['SELECT * FROM dbo.T PIVOT (SUM(Q) FOR Nope IN ([a])) p', '!207'],
+    ['SELECT * FROM (SELECT N, Q FROM dbo.T) s PIVOT (COUNT(Q) FOR N IN ([a], [z])) p', '1,0'],
+    ['SELECT * FROM dbo.T UNPIVOT (v FOR c IN (Id, N)) u', '!8167'],
+    ["SELECT ISJSON(N), JSON_VALUE(N, '$.a') FROM dbo.T WHERE 1 = 0", '(none)'],
+    ['SELECT JSON_VALUE(N) FROM dbo.T', '!174'],
+    ['SELECT * FROM OPENJSON()', '!102'],
+    ["SELECT * FROM OPENJSON('[1]') WITH (a nosuch)", '!2715'],
+    ["SELECT * FROM OPENJSON('[1]') WITH (a nvarchar(10) AS JSON)", '!13618'],
+    ["SELECT Nope FROM OPENJSON('[1]')", '!207'],
+    ["SELECT FORMAT('abc', 'N')", '!8116'],
+    ["SELECT D AT TIME ZONE 'Nope' FROM dbo.T", '!9820'],
+    ["SELECT Q AT TIME ZONE 'UTC' FROM dbo.T", '!8116'],
+    ['SELECT Q, COUNT(*) FROM dbo.T GROUP BY ROLLUP(N)', '!8120'],
+    ['SELECT N FROM dbo.T FOR JSON', '!102'],
+    ['SELECT N AS [a.b], Q AS a FROM dbo.T FOR JSON PATH', '!13601'],
+    ['CREATE TRIGGER dbo.Tr ON dbo.T INSTEAD OF INSERT AS SELECT Nope FROM inserted', '!207'],
+    [`CREATE PROCEDURE dbo.Pj @j nvarchar(max) AS INSERT dbo.T (Id, N) SELECT Id, Name FROM OPENJSON(@j) WITH (Id int, Name nvarchar(20) '$.name')
+GO
+EXEC dbo.Pj N'[{"Id":9,"name":"z"}]'; SELECT N FROM dbo.T WHERE Id = 9`, 'z'],
+    ['DECLARE @t TABLE (Id int, X xml); INSERT @t VALUES (1, \'<a b="c"/>\'); SELECT Id, X.value(\'(/a/@b)[1]\', \'varchar(5)\') FROM @t', '1,c'],
+    ['SELECT TOP (1) WITH TIES N FROM dbo.T ORDER BY N', 'a'],
+    ['SELECT N FROM dbo.T ORDER BY N OFFSET @x ROWS', '!137'],
+    ['UPDATE dbo.T SET Q = Q + 1 OUTPUT inserted.Q, deleted.Q WHERE Id = 1', '2,1'],
+    ['DELETE t FROM dbo.T AS t WHERE t.Id = 99', ''],
+    ['SELECT LEFT(N, 3) AS L, COUNT(*) AS C FROM dbo.T GROUP BY LEFT(N, 3) HAVING COUNT(*) > 0 ORDER BY L', 'a,1|b,1|z,1'],
+    ['SELECT DISTINCT N, COUNT(*) OVER (PARTITION BY N) FROM dbo.T ORDER BY N', 'a,1|b,1|z,1'],
+    ['SELECT DISTINCT UPPER(N) AS U FROM dbo.T ORDER BY UPPER(N) DESC', 'Z|B|A'],
+    ["SELECT N FROM dbo.T UNION SELECT N FROM dbo.T EXCEPT SELECT 'a' ORDER BY 1", 'b|z'],
+    ["SELECT STRING_AGG(N, ',') WITHIN GROUP (ORDER BY N DESC) FROM dbo.T", 'z,b,a'],
+    ['SELECT COUNT(DISTINCT N), MIN(N), MAX(N) FROM dbo.T', '3,a,z'],
+  ])('%s: %s', async (text, expected) => {
+    expect(await transcript(client, text)).toBe(expected);
+  });
+});
