@@ -1,4 +1,5 @@
 import { notSupported, SqlError, sqlError } from '../errors';
+import { missingFunctions } from '../missing';
 import { convert } from '../emitter/convert';
 import { datePart, takesDatePart } from '../emitter/date-functions';
 import { value } from '../emitter/built-in';
@@ -335,6 +336,7 @@ function bindCall(expression: Extract<Expression, { kind: 'call' }>, scope: Scop
   if (path.length > 1)
     return bindXmlMethod(expression, scope, environment) ?? bindUserFunction(expression, scope, environment);
   if (isAggregate(upper, expression)) return bindAggregate(upper, expression, scope, environment);
+  if (missingFunctions.has(upper)) throw notSupported(`the function ${name}`, line);
   if (expression.over !== null) throw sqlError(4113, [name], { line });
   if (expression.orderWithin.length > 0) throw sqlError(10757, [name], { line });
   if (upper === 'IDENTITY') throw sqlError(177, [], { line });

@@ -1,4 +1,4 @@
-import { invalidObject, notSupported, sqlError } from '../errors';
+import { invalidObject, notSupported, SqlError, sqlError } from '../errors';
 import { systemView } from '../catalog/system-views';
 import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } from '../catalog/definitions';
 import { value } from '../emitter/built-in';
@@ -6,7 +6,7 @@ import { convert } from '../emitter/convert';
 import { fillHoles, hole } from '../emitter/holes';
 import { collationOf, pgType, plain, quote, type Collation, type Typed } from '../emitter/typed';
 import { parseExpressionText } from '../parser/parser';
-import { type TableSource } from '../parser/ast';
+import { type Query, type TableSource } from '../parser/ast';
 import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
 import { pivotQuery, unpivotQuery } from './pivot';
@@ -237,10 +237,21 @@ function bindTableFunction(
   return `${name}(${values.join(', ')}) AS ${pg}(${stored.map((column) => `c${column.id} ${columnType(column)}`).join(', ')})`;
 }
 
+/** @throws SqlError what its text lacks by now, followed by 4413. */
+function bindViewQuery(view: ModuleDefinition, query: Query, environment: Environment): BoundQuery {
+  try {
+    return bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
+  } catch (error) {
+    if (!(error instanceof SqlError) || error.number === 49999 || error.options.followedBy !== undefined) throw error;
+    const message = `Could not use view or function '${view.schema}.${view.name}' because of binding errors.`;
+    throw error.with({ procedure: view.name, followedBy: { number: 4413, message, state: 1 } });
+  }
+}
+
 export function bindView(view: ModuleDefinition, environment: Environment): BoundQuery {
   const { view: query } = environment.syntax(view);
   if (query === null) throw invalidObject(view.name);
-  const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
+  const bound = bindViewQuery(view, query, environment);
   if (bound.columns.length < view.columns.length) {
     throw sqlError(4502, [`${view.schema}.${view.name}`]);
   }

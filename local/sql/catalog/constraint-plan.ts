@@ -220,6 +220,8 @@ function checkForeignKey(
     const text = (one: ColumnDefinition): string =>
       familyOf(one.type) === 'string' ? JSON.stringify({ ...one.type }) : pgType(one.type);
     if (other !== undefined && text(other) !== text(column))
-      throw refused(1778, [qualified(target), other.name, table.name, column.name, name], line);
+      throw other.type.name === column.type.name
+        ? refused(1753, [qualified(target), other.name, table.name, column.name, name], line)
+        : refused(1778, [qualified(target), other.name, table.name, column.name, name], line);
   });
 }

@@ -1,5 +1,4 @@
 import { notSupported, sqlError } from '../errors';
-import { missingFunctions } from '../missing';
 import {
   bigint,
   commonType,
@@ -267,10 +266,7 @@ const functions: ReadonlyMap<string, BuiltIn> = new Map(
 export function emitBuiltIn(call: Call): Typed {
   const builtIn = functions.get(call.name.toUpperCase());
   const { line } = call;
-  if (builtIn === undefined) {
-    if (missingFunctions.has(call.name.toUpperCase())) throw notSupported(`the function ${call.name}`, line);
-    throw sqlError(195, [call.name, 'built-in function name'], { state: 10, line });
-  }
+  if (builtIn === undefined) throw sqlError(195, [call.name, 'built-in function name'], { state: 10, line });
   const { min, max } = builtIn;
   const count = call.args.length;
   if (count >= min && count <= max) return builtIn.emit(call);

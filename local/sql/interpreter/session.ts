@@ -103,6 +103,7 @@ export function createSession(deps: SessionDeps): SqlSession {
     identityValue: null,
     caught: [],
     context: new Map(),
+    collecting: false,
     tryDepth: 0,
     identityInsert: null,
     fetchStatus: 0,

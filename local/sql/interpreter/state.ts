@@ -86,6 +86,8 @@ export interface SessionState {
   fetchStatus: number;
   cursorRows: number;
   triggerNesting: number;
+  /** INSERT ... EXEC is waiting for rows, which it can only do once at a time. */
+  collecting: boolean;
   sink: ResponseSink;
   signal: AbortSignal;
 }

@@ -287,3 +287,53 @@ CREATE TABLE dbo.Tp (p dbo.Ph); INSERT dbo.Tp VALUES (NULL)`, '!515 ; i3621'],
     expect(await transcript(client, text)).toBe(expected);
   });
 });
+
+describe('keys, views and triggers that do not fit', () => {
+  beforeAll(async () => {
+    client = await engine.open('t3');
+    const fixture = [
+      'CREATE TABLE dbo.P (Id varchar(10) NOT NULL PRIMARY KEY, D decimal(9,2) NOT NULL UNIQUE, N int NULL)',
+      'CREATE TABLE dbo.Lg (Id int IDENTITY, T varchar(50))',
+    ];
+    for (const batch of fixture) expect(await transcript(client, batch)).not.toContain('!');
+  });
+
+  // prettier-ignore
+  test.each([
+    ['CREATE TABLE dbo.C1 (PId varchar(20) REFERENCES dbo.P (Id))', '!1753 ; !1750'],
+    ['CREATE TABLE dbo.C1 (PId nvarchar(10) REFERENCES dbo.P (Id))', '!1778 ; !1750'],
+    ['CREATE TABLE dbo.C1 (D decimal(9,3) REFERENCES dbo.P (D))', '!1753 ; !1750'],
+    ['CREATE TABLE dbo.Q1 (a int) GO', '!102'],
+    ['SELECT 1 GO', '1'],
+    ['SELECT Id INTO #x FROM dbo.P; SELECT Id INTO #x FROM dbo.P', '!2714'],
+    ["DECLARE @t TABLE (a int); INSERT @t EXEC('SELECT 1'); SELECT * FROM @t", '1'],
+    ["CREATE TABLE #y (a int); INSERT #y EXEC('SELECT 1, 2')", '!213'],
+    [`CREATE PROCEDURE dbo.In1 AS CREATE TABLE #z (a int); INSERT #z EXEC('SELECT 1'); SELECT * FROM #z
+GO
+CREATE TABLE #w (a int); INSERT #w EXEC dbo.In1`, '!8164'],
+    [`CREATE TRIGGER dbo.TrL ON dbo.Lg FOR INSERT AS UPDATE dbo.Lg SET T = T + '!' WHERE Id IN (SELECT Id FROM inserted)
+GO
+INSERT dbo.Lg VALUES ('a'); SELECT T FROM dbo.Lg`, 'a!'],
+    ['ALTER TRIGGER dbo.TrL ON dbo.P FOR INSERT AS SELECT 1', '!2110'],
+    ["DROP TRIGGER dbo.TrL; INSERT dbo.Lg VALUES ('b'); SELECT T FROM dbo.Lg ORDER BY Id", 'a!|b'],
+    ['CREATE INDEX ix ON dbo.P (N); CREATE INDEX IX ON dbo.P (D)', '!1913'],
+    ["EXEC sp_rename 'dbo.P.ix', 'ix2', 'INDEX'; SELECT COUNT(*) FROM sys.indexes WHERE name = 'ix2'", 'i15477 ; 1'],
+    [`CREATE VIEW dbo.Vx AS SELECT Id, N FROM dbo.P
+GO
+ALTER TABLE dbo.P DROP COLUMN N`, '!5074 ; !4922'],
+    ['DROP INDEX ix2 ON dbo.P; ALTER TABLE dbo.P DROP COLUMN N; SELECT * FROM dbo.Vx', '!207 ; !4413'],
+    ['DROP VIEW dbo.Vx; DROP TABLE dbo.P; CREATE TABLE dbo.P (Id int)', ''],
+    ['ALTER TABLE dbo.P ADD CONSTRAINT PK_P PRIMARY KEY (Id)', '!8111 ; !1750'],
+    ['ALTER TABLE dbo.P ALTER COLUMN Id int NOT NULL; ALTER TABLE dbo.P ADD CONSTRAINT PK_P PRIMARY KEY (Id); ALTER TABLE dbo.P ADD CONSTRAINT PK_P UNIQUE (Id)', '!2714'],
+    ['INSERT dbo.P VALUES (1); INSERT dbo.P VALUES (1); INSERT dbo.P VALUES (2); SELECT COUNT(*) FROM dbo.P', '!2627 ; i3621 ; 2'],
+    ['SELECT * FROM dbo.P WHERE Id = 1; COMMIT', '1 ; !3902'],
+    [`SET XACT_ABORT ON; BEGIN TRAN; INSERT dbo.P VALUES (3); INSERT dbo.P VALUES (3); COMMIT
+GO
+SELECT @@TRANCOUNT, COUNT(*) FROM dbo.P`, '!2627 ; 0,2'],
+    ['SELECT OBJECT_NAME(object_id), name FROM sys.triggers', '(none)'],
+    ['SELECT TOP 0 * FROM sys.objects', '(none)'],
+    ["SELECT is_nullable FROM sys.columns WHERE object_id = OBJECT_ID('dbo.P')", '0'],
+  ])('%s: %s', async (text, expected) => {
+    expect(await transcript(client, text)).toBe(expected);
+  });
+});

@@ -98,10 +98,10 @@ INSERT dbo.Ch VALUES (1, 1); SELECT Id FROM dbo.Ch`, '101'],
     ['DECLARE c CURSOR FOR SELECT Id FROM dbo.T; FETCH c; DEALLOCATE c', '!16917'],
     ['DECLARE c CURSOR FOR SELECT Id FROM dbo.T; OPEN c; OPEN c; DEALLOCATE c', '!16905'],
     ['DECLARE c CURSOR FOR SELECT Id FROM dbo.T; CLOSE c; DEALLOCATE c', '!16917'],
+    ['DECLARE c CURSOR FOR SELECT Id FROM dbo.T ORDER BY Id FOR UPDATE OF Q; OPEN c; FETCH c; UPDATE dbo.T SET Q = 99 WHERE CURRENT OF c; CLOSE c; DEALLOCATE c; SELECT Id FROM dbo.T WHERE Q = 99', '2 ; 2'],
     ["CREATE TABLE #a (x int); INSERT #a VALUES (1); EXEC('SELECT x FROM #a; CREATE TABLE #b (y int)'); SELECT * FROM #b", '1 ; !208'],
     ['DECLARE @t TABLE (Id int IDENTITY PRIMARY KEY, V int UNIQUE); INSERT @t (V) VALUES (5), (6); UPDATE @t SET V = V + 1 OUTPUT inserted.V WHERE Id = 2; DELETE @t WHERE Id = 1; SELECT * FROM @t', '7 ; 2,7'],
     ['DECLARE @i int = 0; a: SET @i += 1; IF @i < 3 GOTO a; SELECT @i', '3'],
-    ["WHILE (SELECT COUNT(*) FROM dbo.L) < 5 BEGIN INSERT dbo.L VALUES ('z') IF (SELECT COUNT(*) FROM dbo.L) = 4 BREAK ELSE CONTINUE END; SELECT COUNT(*) FROM dbo.L", '4'],
     ['DECLARE @x int = 1; IF @x = 1 BEGIN DECLARE @y int = 5 END; SELECT @y', '5'],
     ["EXEC sp_executesql N'SELECT @a', N'@a int'", '!8178'],
     ["EXEC sp_executesql N'SELECT @a', N'@a int', 1, 2", '!8144'],
@@ -130,6 +130,7 @@ SELECT COUNT(*) FROM dbo.Syn WHERE Id = 2; INSERT dbo.Syn (Id) VALUES (70); DROP
 GO
 SELECT NEXT VALUE FOR dbo.Sq; SELECT NEXT VALUE FOR dbo.Sq; SELECT NEXT VALUE FOR dbo.Sq; ALTER SEQUENCE dbo.Sq RESTART WITH 10; SELECT NEXT VALUE FOR dbo.Sq, NEXT VALUE FOR dbo.Sq; SELECT current_value FROM sys.sequences`, '254 ; 255 ; 1 ; 10,10 ; 10'],
     ['SET ROWCOUNT 1; SELECT Id FROM dbo.T ORDER BY Id; SET ROWCOUNT 0', '2'],
+    ["SET DATEFORMAT dmy; SELECT CAST('02/03/2024' AS datetime); SET DATEFORMAT mdy", '2024-03-02 00:00:00'],
     ["SET DATEFIRST 1; SELECT DATEPART(weekday, '2024-01-01'), @@DATEFIRST; SET DATEFIRST 7", '1,1'],
     ['SET LANGUAGE us_english', 'i5703'],
     ['SELECT @@OPTIONS & 512, @@LANGUAGE, @@SERVERNAME WHERE 1 = 0; SELECT @@MAX_PRECISION, @@TEXTSIZE, @@LOCK_TIMEOUT', '(none) ; 38,2147483647,-1'],
@@ -190,9 +191,97 @@ SELECT T FROM dbo.ML ORDER BY T`, 'D2|I3|U11'],
   });
 });
 
-describe('sessions, cursors at a row and dates', () => {
+describe('the life of a product', () => {
   beforeAll(async () => {
     client = await engine.open('t3');
+    const fixture = [
+      'CREATE TABLE dbo.Users (Id int IDENTITY(1,1) NOT NULL, Email nvarchar(256) NOT NULL, Created datetime2(7) NOT NULL CONSTRAINT DF_Users_Created DEFAULT (SYSUTCDATETIME()), IsActive bit NOT NULL CONSTRAINT DF_Users_IsActive DEFAULT (1), CONSTRAINT PK_Users PRIMARY KEY CLUSTERED (Id ASC))',
+      'CREATE TABLE dbo.Orders (Id int IDENTITY NOT NULL PRIMARY KEY, UserId int NOT NULL, Total decimal(18,4) NOT NULL, Notes nvarchar(max) NULL, CONSTRAINT FK_Orders_Users FOREIGN KEY (UserId) REFERENCES dbo.Users (Id) ON DELETE CASCADE)',
+    ];
+    for (const batch of fixture) expect(await transcript(client, batch)).not.toContain('!');
+  });
+
+  // prettier-ignore
+  test.each([
+    ['CREATE UNIQUE NONCLUSTERED INDEX [IX_Users_Email] ON [dbo].[Users] ([Email] ASC) INCLUDE ([Created], [IsActive]) WHERE ([IsActive]=(1)) WITH (PAD_INDEX = OFF, STATISTICS_NORECOMPUTE = OFF, SORT_IN_TEMPDB = OFF, IGNORE_DUP_KEY = OFF, DROP_EXISTING = OFF, ONLINE = OFF, ALLOW_ROW_LOCKS = ON, ALLOW_PAGE_LOCKS = ON) ON [PRIMARY]', ''],
+    ["INSERT dbo.Users (Email) VALUES (N'a@x'), (N'b@x'); INSERT dbo.Orders (UserId, Total) SELECT Id, Id * 1.5 FROM dbo.Users; SELECT Id, Total FROM dbo.Orders", '1,1.5000|2,3.0000'],
+    [`IF NOT EXISTS (SELECT * FROM sys.columns WHERE object_id = OBJECT_ID(N'dbo.Users') AND name = 'Phone') BEGIN ALTER TABLE dbo.Users ADD Phone nvarchar(50) NULL END
+GO
+UPDATE dbo.Users SET Phone = N'1' WHERE Phone IS NULL
+GO
+ALTER TABLE dbo.Users ALTER COLUMN Phone nvarchar(50) NOT NULL
+GO
+SELECT name, max_length, is_nullable FROM sys.columns WHERE object_id = OBJECT_ID('dbo.Users') AND name = 'Phone'`, 'Phone,100,0'],
+    ["DECLARE @ConstraintName nvarchar(200) SELECT @ConstraintName = Name FROM SYS.DEFAULT_CONSTRAINTS WHERE PARENT_OBJECT_ID = OBJECT_ID('Users') AND PARENT_COLUMN_ID = (SELECT column_id FROM sys.columns WHERE NAME = N'IsActive' AND object_id = OBJECT_ID(N'Users')) IF @ConstraintName IS NOT NULL EXEC('ALTER TABLE Users DROP CONSTRAINT ' + @ConstraintName); SELECT COUNT(*) FROM sys.default_constraints WHERE parent_object_id = OBJECT_ID('Users')", '1'],
+    ["SELECT t.name, c.name, ty.name, c.max_length, c.precision, c.scale, c.is_identity, dc.definition FROM sys.tables t JOIN sys.columns c ON c.object_id = t.object_id JOIN sys.types ty ON ty.user_type_id = c.user_type_id LEFT JOIN sys.default_constraints dc ON dc.object_id = c.default_object_id WHERE t.name = 'Users' ORDER BY c.column_id", 'Users,Id,int,4,10,0,1,NULL|Users,Email,nvarchar,512,0,0,0,NULL|Users,Created,datetime2,8,27,7,0,(sysutcdatetime())|Users,IsActive,bit,1,1,0,0,NULL|Users,Phone,nvarchar,100,0,0,0,NULL'],
+    ['SELECT fk.name, OBJECT_NAME(fk.parent_object_id), OBJECT_NAME(fk.referenced_object_id), fk.delete_referential_action_desc, COL_NAME(fkc.parent_object_id, fkc.parent_column_id) FROM sys.foreign_keys fk JOIN sys.foreign_key_columns fkc ON fkc.constraint_object_id = fk.object_id', 'FK_Orders_Users,Orders,Users,CASCADE,UserId'],
+    ["SELECT i.name, i.type_desc, i.is_unique, i.is_primary_key, i.filter_definition, ic.key_ordinal, ic.is_included_column, c.name FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id JOIN sys.columns c ON c.object_id = ic.object_id AND c.column_id = ic.column_id WHERE i.object_id = OBJECT_ID('dbo.Users') ORDER BY i.index_id, ic.index_column_id", 'PK_Users,CLUSTERED,1,1,NULL,1,0,Id|IX_Users_Email,NONCLUSTERED,1,0,([IsActive]=(1)),1,0,Email|IX_Users_Email,NONCLUSTERED,1,0,([IsActive]=(1)),0,1,Created|IX_Users_Email,NONCLUSTERED,1,0,([IsActive]=(1)),0,1,IsActive'],
+    ["SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, IS_NULLABLE, COLUMN_DEFAULT FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'Orders' ORDER BY ORDINAL_POSITION", 'dbo,Orders,Id,int,NULL,NO,NULL|dbo,Orders,UserId,int,NULL,NO,NULL|dbo,Orders,Total,decimal,NULL,NO,NULL|dbo,Orders,Notes,nvarchar,-1,YES,NULL'],
+    ["SELECT tc.CONSTRAINT_NAME, tc.CONSTRAINT_TYPE, kcu.COLUMN_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS tc JOIN INFORMATION_SCHEMA.KEY_COLUMN_USAGE kcu ON kcu.CONSTRAINT_NAME = tc.CONSTRAINT_NAME WHERE tc.TABLE_NAME = 'Users'", 'PK_Users,PRIMARY KEY,Id'],
+    [`CREATE TABLE dbo.AuditLog (AuditId bigint IDENTITY PRIMARY KEY, TableName sysname, Op char(1), RowId int, OldValue nvarchar(max), NewValue nvarchar(max), ChangedBy sysname DEFAULT SUSER_SNAME(), ChangedAt datetime DEFAULT GETDATE())
+GO
+CREATE TRIGGER dbo.trg_Users_Audit ON dbo.Users FOR INSERT, UPDATE, DELETE AS
+BEGIN
+  SET NOCOUNT ON;
+  DECLARE @op char(1) = CASE WHEN EXISTS (SELECT 1 FROM inserted) AND EXISTS (SELECT 1 FROM deleted) THEN 'U' WHEN EXISTS (SELECT 1 FROM inserted) THEN 'I' ELSE 'D' END;
+  INSERT dbo.AuditLog (TableName, Op, RowId, OldValue, NewValue)
+  SELECT 'Users', @op, COALESCE(i.Id, d.Id), (SELECT d.* FOR JSON PATH, WITHOUT_ARRAY_WRAPPER), i.Email
+  FROM inserted i FULL OUTER JOIN deleted d ON d.Id = i.Id
+END
+GO
+UPDATE dbo.Users SET Email = N'c@x' WHERE Id = 1; DELETE dbo.Users WHERE Id = 2; SELECT Op, RowId, JSON_VALUE(OldValue, '$.Email'), NewValue FROM dbo.AuditLog ORDER BY AuditId`, 'U,1,a@x,c@x|D,2,b@x,NULL'],
+    [`CREATE PROCEDURE dbo.usp_Paged @Page int = 1, @Size int = 10, @Sort varchar(20) = 'Id', @Total int = NULL OUTPUT WITH RECOMPILE AS
+BEGIN
+  SET NOCOUNT ON;
+  SELECT @Total = COUNT(*) FROM dbo.Orders;
+  WITH q AS (SELECT ROW_NUMBER() OVER (ORDER BY CASE WHEN @Sort = 'Id' THEN Id END, CASE WHEN @Sort = 'Total' THEN Total END DESC) AS rn, * FROM dbo.Orders)
+  SELECT Id, rn FROM q WHERE rn BETWEEN (@Page - 1) * @Size + 1 AND @Page * @Size ORDER BY rn;
+  RETURN @@ROWCOUNT
+END
+GO
+DECLARE @t int, @r int; EXEC @r = dbo.usp_Paged @Size = 1, @Total = @t OUT; SELECT @t, @r`, '1,1 ; 1,1'],
+    ["CREATE FUNCTION dbo.fn_Slug (@s nvarchar(200)) RETURNS nvarchar(200) WITH SCHEMABINDING, RETURNS NULL ON NULL INPUT AS BEGIN RETURN LOWER(REPLACE(@s, N' ', N'-')) END", '!49999'],
+    [`CREATE FUNCTION dbo.fn_Clean (@s nvarchar(200)) RETURNS nvarchar(200) AS BEGIN WHILE PATINDEX('%[^a-zA-Z0-9]%', @s) > 0 SET @s = STUFF(@s, PATINDEX('%[^a-zA-Z0-9]%', @s), 1, ''); RETURN @s END
+GO
+SELECT dbo.fn_Clean(N'a-b c!1')`, 'abc1'],
+    ["DECLARE @cmd nvarchar(max) = N''; SELECT @cmd += N'ALTER TABLE ' + QUOTENAME(SCHEMA_NAME(t.schema_id)) + N'.' + QUOTENAME(t.name) + N' DROP CONSTRAINT ' + QUOTENAME(fk.name) + N';' FROM sys.foreign_keys fk JOIN sys.tables t ON t.object_id = fk.parent_object_id; EXEC sp_executesql @cmd; SELECT COUNT(*) FROM sys.foreign_keys", '0'],
+    ['BEGIN TRY BEGIN TRANSACTION; INSERT dbo.Orders (UserId, Total) VALUES (1, 1); INSERT dbo.Orders (UserId, Total) VALUES (NULL, 1); COMMIT TRANSACTION END TRY BEGIN CATCH IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; DECLARE @m nvarchar(4000) = ERROR_MESSAGE(), @sev int = ERROR_SEVERITY(), @st int = ERROR_STATE(); RAISERROR(@m, @sev, @st) END CATCH', '!50000'],
+    ['SELECT COUNT(*), @@TRANCOUNT FROM dbo.Orders', '1,0'],
+    [`MERGE INTO dbo.Users WITH (HOLDLOCK) AS target USING (VALUES (1, N'm@x', N'9'), (NULL, N'n@x', N'8')) AS source (Id, Email, Phone) ON target.Id = source.Id WHEN MATCHED AND EXISTS (SELECT target.Email EXCEPT SELECT source.Email) THEN UPDATE SET Email = source.Email WHEN NOT MATCHED BY TARGET THEN INSERT (Email, IsActive, Phone) VALUES (source.Email, 1, source.Phone);
+GO
+SELECT Email FROM dbo.Users ORDER BY Id`, 'm@x|n@x'],
+    [`EXEC sp_rename 'dbo.Orders.Notes', 'Remarks', 'COLUMN'; ALTER TABLE dbo.Orders ADD RowVer timestamp NOT NULL, Discount AS (Total * 0.1), CONSTRAINT CK_Total CHECK (Total >= 0)
+GO
+SELECT Remarks, Discount, DATALENGTH(RowVer) FROM dbo.Orders`, 'i15477 ; NULL,0.15000,8'],
+    [`CREATE SCHEMA app AUTHORIZATION dbo
+GO
+ALTER SCHEMA app TRANSFER dbo.AuditLog
+GO
+SELECT SCHEMA_NAME(schema_id), name FROM sys.tables WHERE name = 'AuditLog'`, 'app,AuditLog'],
+    [`CREATE TYPE dbo.OrderList AS TABLE (UserId int NOT NULL, Total decimal(18,4) NOT NULL, PRIMARY KEY (UserId), INDEX IX_T (Total))
+GO
+CREATE PROCEDURE dbo.AddOrders @list dbo.OrderList READONLY AS INSERT dbo.Orders (UserId, Total) OUTPUT inserted.UserId SELECT UserId, Total FROM @list
+GO
+DECLARE @l dbo.OrderList; INSERT @l VALUES (7, 7.5); EXEC dbo.AddOrders @l`, '7'],
+    ["WITH Tree AS (SELECT 1 AS Id, CAST(NULL AS int) AS ParentId, CAST('/1' AS varchar(100)) AS Path, 0 AS Lvl UNION ALL SELECT t.Id + 1, t.Id, CAST(t.Path + '/' + CAST(t.Id + 1 AS varchar(10)) AS varchar(100)), t.Lvl + 1 FROM Tree t WHERE t.Id < 3) SELECT * FROM Tree ORDER BY Path", '1,NULL,/1,0|2,1,/1/2,1|3,2,/1/2/3,2'],
+    ["DECLARE @i int = 0, @n int = (SELECT COUNT(*) FROM dbo.Orders); WHILE 1 = 1 BEGIN DELETE TOP (1) FROM dbo.Orders; IF @@ROWCOUNT = 0 BREAK; SET @i += 1 END; SELECT CASE WHEN @i = @n THEN 'ok' END", 'ok'],
+    ["DBCC CHECKIDENT ('dbo.Orders', RESEED, 0) WITH NO_INFOMSGS; INSERT dbo.Orders (UserId, Total) VALUES (1, 1); SELECT MAX(Id) FROM dbo.Orders", '1'],
+    ["IF EXISTS (SELECT 1 FROM sys.procedures WHERE name = 'usp_Paged') DROP PROCEDURE dbo.usp_Paged; IF OBJECT_ID('dbo.fn_Clean', 'FN') IS NOT NULL DROP FUNCTION dbo.fn_Clean; IF TYPE_ID('dbo.OrderList') IS NOT NULL SELECT 'type'; IF INDEXPROPERTY(OBJECT_ID('dbo.Users'), 'IX_Users_Email', 'IndexID') IS NOT NULL DROP INDEX IX_Users_Email ON dbo.Users", 'type'],
+    ["SELECT CASE WHEN COLUMNPROPERTY(OBJECT_ID('dbo.Users'), 'Id', 'IsIdentity') = 1 THEN 1 END, OBJECTPROPERTY(OBJECT_ID('dbo.Users'), 'TableHasIdentity'), COL_LENGTH('dbo.Users', 'Email'), OBJECT_ID('dbo.PK_Users', 'PK') / OBJECT_ID('dbo.PK_Users')", '1,1,512,1'],
+    ["SELECT TOP 1 s.name + '.' + o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.type IN ('U', 'V', 'P', 'FN', 'TF', 'IF', 'TR') AND o.is_ms_shipped = 0 ORDER BY o.create_date, o.object_id", 'dbo.Users'],
+    ["EXEC sp_addrole 'reader'; EXEC sp_addrolemember 'db_datareader', 'reader'; GRANT SELECT, INSERT ON SCHEMA::dbo TO reader; SELECT permission_name, state_desc FROM sys.database_permissions WHERE grantee_principal_id = DATABASE_PRINCIPAL_ID('reader') ORDER BY permission_name", 'INSERT,GRANT|SELECT,GRANT'],
+    ['EXEC sp_tables', '!49999'],
+    ["SELECT p.rows FROM sys.partitions p WHERE p.object_id = OBJECT_ID('dbo.Users') AND p.index_id IN (0, 1)", '2'],
+    ["SELECT name, value FROM fn_listextendedproperty(NULL, 'schema', 'dbo', 'table', 'Users', NULL, NULL)", '(none)'],
+    ['SELECT COUNT(*) FROM sys.dm_db_index_usage_stats', '!49999'],
+  ])('%s: %s', async (text, expected) => {
+    expect(await transcript(client, text)).toBe(expected);
+  });
+});
+
+describe('sessions, cursors at a row and dates', () => {
+  beforeAll(async () => {
+    client = await engine.open('t4');
     const fixture = [
       "CREATE TABLE dbo.T (Id int PRIMARY KEY, N nvarchar(20), Q int); INSERT dbo.T VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)",
     ];
@@ -201,8 +290,22 @@ describe('sessions, cursors at a row and dates', () => {
 
   // prettier-ignore
   test.each([
+    ["EXEC sp_set_session_context 'tenant', N'42'; SELECT CAST(SESSION_CONTEXT(N'tenant') AS int), SESSION_CONTEXT(N'none')", '42,NULL'],
+    ["EXEC sp_set_session_context @key = N'ro', @value = 5, @read_only = 1; EXEC sp_set_session_context N'ro', 6", '!15664'],
+    ['SET CONTEXT_INFO 0x0102; SELECT CONTEXT_INFO()', '0x0102'],
+    ["SELECT Id FROM dbo.T t WHERE EXISTS (SELECT t.* EXCEPT SELECT 1, 'a', 1) ORDER BY Id", '2|3'],
+    [`CREATE INDEX ix ON dbo.T (Q) WHERE (N IS NOT NULL AND Q > 0)
+GO
+SELECT filter_definition FROM sys.indexes WHERE name = 'ix'`, '([N] IS NOT NULL AND [Q]>(0))'],
     ['SELECT x.* FROM dbo.T t', '!107'],
+    ["DECLARE c CURSOR FOR SELECT N, Q FROM dbo.T ORDER BY Id FOR UPDATE OF Q; DECLARE @n nvarchar(20), @q int; OPEN c; FETCH c INTO @n, @q; WHILE @@FETCH_STATUS = 0 BEGIN IF @n = 'b' DELETE dbo.T WHERE CURRENT OF c ELSE UPDATE dbo.T SET Q = @q * 10 WHERE CURRENT OF c; FETCH NEXT FROM c INTO @n, @q END; CLOSE c; DEALLOCATE c; SELECT * FROM dbo.T ORDER BY Id", '1,a,10|3,c,30'],
+    ['DECLARE c CURSOR FOR SELECT N FROM dbo.T; OPEN c; UPDATE dbo.T SET Q = 1 WHERE CURRENT OF c; CLOSE c; DEALLOCATE c', '!16931'],
+    ['UPDATE dbo.T SET Q = 1 WHERE CURRENT OF nope', '!16916'],
+    ['UPDATE dbo.T SET Nope = 1 WHERE CURRENT OF nope', '!207'],
     ['DECLARE c CURSOR FOR SELECT N FROM dbo.T ORDER BY Id; OPEN c; FETCH c; DEALLOCATE c', 'a'],
+    ["SET DATEFORMAT dmy; SELECT CAST('02/03/2024' AS datetime), CAST('2024-02-03' AS datetime), CAST('2024-02-03' AS date), CAST('20240203' AS datetime), CAST('2024-02-03T01:00:00' AS datetime), CONVERT(date, '02/03/2024', 101); SET DATEFORMAT mdy", '2024-03-02 00:00:00,2024-03-02 00:00:00,2024-02-03,2024-02-03 00:00:00,2024-02-03 01:00:00,2024-02-03'],
+    ["SET DATEFORMAT dmy; SELECT CAST('02/13/2024' AS datetime); SET DATEFORMAT mdy", '!242'],
+    ["SET DATEFORMAT ymd; SELECT CAST('24/03/02' AS date), CAST('2024/03/02' AS datetime); SET DATEFORMAT mdy; SELECT CAST('02/03/2024' AS datetime)", '2024-03-02,2024-03-02 00:00:00 ; 2024-02-03 00:00:00'],
   ])('%s: %s', async (text, expected) => {
     expect(await transcript(client, text)).toBe(expected);
   });

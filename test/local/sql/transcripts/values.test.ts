@@ -208,3 +208,61 @@ describe('FOR XML', () => {
     expect(await transcript(client, text)).toBe(expected);
   });
 });
+
+describe('small things that a script can tell', () => {
+  beforeAll(async () => {
+    client = await engine.open('t7');
+    const fixture = [
+      'CREATE TABLE dbo.T (Id int IDENTITY PRIMARY KEY, N varchar(10) NOT NULL, Q decimal(9,2) NULL)',
+      "INSERT dbo.T (N, Q) VALUES ('a', 1.5), ('b', NULL)",
+    ];
+    for (const batch of fixture) expect(await transcript(client, batch)).not.toContain('!');
+  });
+
+  // prettier-ignore
+  test.each([
+    [`CREATE PROCEDURE dbo.E1 AS BEGIN TRY INSERT dbo.T (N) VALUES (NULL) END TRY BEGIN CATCH SELECT ERROR_NUMBER(), ERROR_PROCEDURE(), ERROR_LINE() END CATCH
+GO
+EXEC dbo.E1`, '515,E1,1'],
+    [`CREATE PROCEDURE dbo.E2 AS EXEC dbo.E2x; SELECT 'after'
+GO
+EXEC dbo.E2`, '!2812 ; after'],
+    ['DECLARE @t TABLE (Id int); INSERT @t SELECT Id FROM dbo.T; BEGIN TRAN; DELETE @t; ROLLBACK; SELECT COUNT(*) FROM @t', '0'],
+    ["BEGIN TRAN; CREATE TABLE dbo.InTran (a int); INSERT dbo.InTran VALUES (1); ROLLBACK; SELECT OBJECT_ID('dbo.InTran')", 'NULL'],
+    ['SELECT SUM(Q), AVG(Q), MAX(N), COUNT(Q), COUNT(*) FROM dbo.T', '1.50,1.500000,b,1,2'],
+    ['SELECT CAST(AVG(CAST(Id AS decimal(10,2))) AS decimal(10,4)), AVG(Id), SUM(CAST(Id AS bigint)) FROM dbo.T', '1.5000,1,3'],
+    ["INSERT dbo.T (N) OUTPUT inserted.Id, inserted.N VALUES ('c'), ('d')", '4,c|5,d'],
+    ["SELECT Id, LAG(N, 1, '-') OVER (ORDER BY Id), LEAD(N) OVER (ORDER BY Id), FIRST_VALUE(N) OVER (ORDER BY Id), LAST_VALUE(N) OVER (ORDER BY Id), NTILE(2) OVER (ORDER BY Id), SUM(Id) OVER (ORDER BY Id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM dbo.T", '1,-,b,a,a,1,1|2,a,c,a,b,1,3|4,b,d,a,c,2,6|5,c,NULL,a,d,2,9'],
+    ['SELECT PERCENT_RANK() OVER (ORDER BY Id), CUME_DIST() OVER (ORDER BY Id) FROM dbo.T WHERE Id < 3', '0,0.5|1,1'],
+    ['SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY Id) OVER () FROM dbo.T', '!49999'],
+    ['UPDATE dbo.T SET Q = ISNULL(Q, 0) + 1, N = UPPER(N) WHERE Id IN (SELECT TOP 2 Id FROM dbo.T ORDER BY Id DESC); SELECT Id, N, Q FROM dbo.T WHERE Id > 2', '4,C,1.00|5,D,1.00'],
+    ["UPDATE TOP (1) dbo.T SET Q = 5 WHERE N = 'C'; SELECT @@ROWCOUNT", '1'],
+    ['DECLARE @x int = 1, @y int; SELECT @y = @x + 1, @x = 5; SELECT @x, @y', '5,2'],
+    ['DECLARE @x int = 1; UPDATE dbo.T SET @x = @x + 1; SELECT @x', '!49999'],
+    ["SELECT CASE WHEN '2' > '10' THEN 1 ELSE 0 END, CASE WHEN 2 > '10' THEN 1 ELSE 0 END, CASE WHEN 'a' > 'B' THEN 1 ELSE 0 END", '1,0,0'],
+    ["SELECT 'a' + 1", '!245'],
+    ["SELECT '1' + 1, '1' + '1', 1 + 1.0, '1.5' + 1.0", '2,11,2.0,2.5'],
+    ['SELECT 10 / 4, 10 / 4.0, 10 % 4, -10 / 4, 10.0 / 4, CAST(10 AS float) / 4', '2,2.500000,2,-2,2.500000,2.5'],
+    ['SELECT CAST(0.1 AS float) + CAST(0.2 AS float), CAST(1 AS float) / 3', '0.30000000000000004,0.3333333333333333'],
+    ["SELECT CAST('2024-02-30' AS date)", '!241'],
+    ["SELECT CONVERT(int, '1e5')", '!245'],
+    ["SELECT CAST('12.7' AS int)", '!245'],
+    ["SELECT CAST(12.7 AS int), CAST(-12.7 AS int), CAST(12.5 AS decimal(3,0)), ROUND(12.5, 0), CAST('12.7' AS decimal(5,1))", '12,-12,13,13.0,12.7'],
+    ["DECLARE @s varchar(5) = 'abcdefgh', @c char(5) = 'ab', @n nvarchar(3) = N'xyzzy'; SELECT @s, @c + '|', @n, LEN(@c), DATALENGTH(@c)", 'abcde,ab   |,xyz,2,5'],
+    ["SELECT LEN('a' + SPACE(3)), 'a' + SPACE(2) + 'b', REPLICATE('0', 3) + '7', RIGHT('000' + CAST(7 AS varchar(3)), 3)", '1,a  b,0007,007'],
+    ["SELECT ISNULL(NULLIF('', ''), 'x'), COALESCE(NULL, NULL, 'z'), IIF(1 > 2, 'a', 'b')", 'x,z,b'],
+    ["IF 'a' = 'A ' PRINT 'same'; IF N'a' = 'A' PRINT 'same2'; IF 'a' COLLATE Latin1_General_BIN = 'A' PRINT 'never'", '>same ; >same2'],
+    ["SELECT N FROM dbo.T WHERE N LIKE '[a-b]' ORDER BY Id", 'a|b'],
+    ["SELECT N FROM dbo.T WHERE N NOT LIKE '[^A]%' ORDER BY Id", 'a'],
+    ["CREATE TABLE dbo.Wide (a varchar(8000), b varchar(8000)); INSERT dbo.Wide VALUES (REPLICATE('a', 8000), REPLICATE(CAST('b' AS varchar(max)), 9000))", '!2628 ; i3621'],
+    ['CREATE TABLE dbo.Dec (d decimal(5,2)); INSERT dbo.Dec VALUES (999.999)', '!8115 ; i3621'],
+    ['INSERT dbo.Dec VALUES (1.005), (-1.005); SELECT d FROM dbo.Dec', '1.01|-1.01'],
+    ['CREATE TABLE dbo.Chk (a int CONSTRAINT CK_a CHECK (a BETWEEN 1 AND 5), b int CONSTRAINT CK_b CHECK (b IN (1, 2)), CONSTRAINT CK_ab CHECK (a <> b)); INSERT dbo.Chk VALUES (NULL, NULL); INSERT dbo.Chk VALUES (2, 2)', '!547 ; i3621'],
+    ['ALTER TABLE dbo.Chk NOCHECK CONSTRAINT CK_ab; INSERT dbo.Chk VALUES (2, 2); ALTER TABLE dbo.Chk WITH CHECK CHECK CONSTRAINT CK_ab', '!547'],
+    ["SELECT name, is_disabled, is_not_trusted FROM sys.check_constraints WHERE name = 'CK_ab'", 'CK_ab,1,1'],
+    ['DECLARE @v int; UPDATE dbo.T SET @v = Q = Q + 1 WHERE Id = 1; SELECT @v', '2'],
+    ['DECLARE @v int = 0; UPDATE dbo.T SET @v += 1', '!49999'],
+  ])('%s: %s', async (text, expected) => {
+    expect(await transcript(client, text)).toBe(expected);
+  });
+});
