@@ -13,13 +13,13 @@ export const missingProcedures = names(
   sp_dropserver sp_addlinkedsrvlogin sp_serveroption sp_execute_external_script sp_oacreate sp_oamethod sp_oadestroy sp_send_dbmail
   sp_fulltext_database sp_fulltext_catalog sp_fulltext_table sp_fulltext_column sp_fulltext_service sp_invalidate_textptr sp_autostats sp_createstats
   sp_indexoption sp_procoption sp_validname sp_cursoropen sp_cursorfetch sp_cursorclose sp_cursorprepare sp_cursorexecute sp_cursorprepexec sp_cursor
-  sp_xml_preparedocument sp_xml_removedocument sp_set_session_context sp_estimate_data_compression_savings sp_detach_db sp_attach_db sp_renamedb
+  sp_xml_preparedocument sp_xml_removedocument sp_estimate_data_compression_savings sp_detach_db sp_attach_db sp_renamedb
   sp_sequence_get_range sp_addrolemember_ex sp_approlepassword sp_setapprole sp_unsetapprole sp_password sp_defaultdb sp_cdc_enable_db sp_cdc_enable_table
   sp_add_job sp_add_jobstep sp_add_jobschedule sp_add_jobserver sp_start_job sp_delete_job sp_replicationdboption sp_trace_create sp_monitor`,
 );
 
 export const missingFunctions = names(
-  `BINARY_CHECKSUM CONTEXT_INFO SESSION_CONTEXT JSON_OBJECT JSON_ARRAY JSON_PATH_EXISTS
+  `BINARY_CHECKSUM JSON_OBJECT JSON_ARRAY JSON_PATH_EXISTS
   COMPRESS DECOMPRESS ENCRYPTBYPASSPHRASE DECRYPTBYPASSPHRASE ENCRYPTBYKEY DECRYPTBYKEY ENCRYPTBYCERT DECRYPTBYCERT KEY_GUID SIGNBYCERT PWDENCRYPT
   PWDCOMPARE CERT_ID ASYMKEY_ID CRYPT_GEN_RANDOM FORMATMESSAGE DATE_BUCKET LEFT_SHIFT RIGHT_SHIFT BIT_COUNT GET_BIT SET_BIT
   EVENTDATA COLUMNS_UPDATED

@@ -2,8 +2,9 @@ import { convertForColumn } from '../emitter/convert';
 import { value } from '../emitter/built-in';
 import { type Typed } from '../emitter/typed';
 import { type ColumnDefinition, type TableDefinition } from '../catalog/definitions';
-import { sqlError } from '../errors';
+import { notSupported, sqlError } from '../errors';
 import { binaryOf, type Assignment, type Expression } from '../parser/ast';
+import { isKind, someNode } from '../parser/walk';
 import { containsAggregate } from './aggregates';
 import { checkWritable, columnNamed, defaultOf, fullName, nullValue, rowversionValue } from './change';
 import { bindExpression, type Environment } from './environment';
@@ -23,6 +24,15 @@ export function bindAssignments(
   renamed: ReadonlyMap<string, ColumnDefinition> | null = null,
 ): BoundAssignments {
   const result: BoundAssignments = { columns: [], variables: [] };
+  // each row would see what the row before it assigned
+  const assigned = new Set(assignments.flatMap(({ variable }) => (variable === null ? [] : [variable])));
+  const accumulates = (node: object): boolean =>
+    isKind(node, 'variable') && 'name' in node && assigned.has(String(node.name));
+  const again = assignments.find(
+    ({ value: expression, operator, variable }) =>
+      someNode(expression, accumulates) || (variable !== null && operator !== '='),
+  );
+  if (again !== undefined) throw notSupported('UPDATE ... SET @x = @x + ...', again.line);
   const name = fullName(table, environment);
   for (const { column: path, variable, operator, value: expression, line } of assignments) {
     const columnName = path?.at(-1);

@@ -14,8 +14,6 @@ export interface BoundQuery {
 export interface QueryOptions {
   /** The outermost query of a statement: ORDER BY without TOP is allowed. */
   top?: boolean;
-  /** Under EXISTS no column matters. */
-  exists?: boolean;
   /** Takes the place of the select list, once FROM is bound. */
   items?: (scope: Scope) => BoundColumn[];
 }

@@ -56,7 +56,7 @@ export function conditionBinder(condition: Condition, scope: Scope, environment:
         condition.negated,
       );
     case 'exists':
-      return `EXISTS (${bindQuery(condition.query, scope, environment, { exists: true }).sql})`;
+      return `EXISTS (${bindQuery(condition.query, scope, environment).sql})`;
     case 'updated':
       if (environment.tables.get('inserted')?.columns.some((column) => same(column.name, condition.column)) === false)
         throw sqlError(207, [condition.column], { line });

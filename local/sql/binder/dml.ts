@@ -1,5 +1,4 @@
 import { convertForColumn } from '../emitter/convert';
-import { notSupported } from '../errors';
 import { bindAssignments } from './assignments';
 import {
   columnNamed,
@@ -22,7 +21,6 @@ import { applyHints, bindSource, columnsOf } from './sources';
 const bothImages = ['inserted', 'deleted'] as const;
 
 export function bindDelete(statement: Of<'delete'>, line: number, environment: Environment): BoundChange {
-  if (statement.cursor !== null) throw notSupported('WHERE CURRENT OF', line);
   const places = bindPlaces(statement, line, environment);
   const { table, alias } = places;
   const [prefix = '', from = ''] = places.from.split('\u0003');
@@ -38,7 +36,6 @@ export function bindDelete(statement: Of<'delete'>, line: number, environment: E
 }
 
 export function bindUpdate(statement: Of<'update'>, line: number, environment: Environment): BoundChange {
-  if (statement.cursor !== null) throw notSupported('WHERE CURRENT OF', line);
   const places = bindPlaces(statement, line, environment);
   const { table, alias, scope } = places;
   const [prefix = '', from = ''] = places.from.split('\u0003');

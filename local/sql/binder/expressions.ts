@@ -1,4 +1,5 @@
 import { notSupported, SqlError, sqlError } from '../errors';
+import { missingFunctions } from '../missing';
 import { convert } from '../emitter/convert';
 import { datePart, takesDatePart } from '../emitter/date-functions';
 import { value } from '../emitter/built-in';
@@ -17,6 +18,7 @@ import {
   type Environment,
 } from './environment';
 import { resolveColumn, type Scope } from './scope';
+import { bindXmlMethod } from './xml';
 import {
   arithmeticType,
   checkImplicit,
@@ -331,10 +333,13 @@ function bindCall(expression: Extract<Expression, { kind: 'call' }>, scope: Scop
   const { path, line } = expression;
   const name = path.at(-1) ?? '';
   const upper = name.toUpperCase();
-  if (path.length > 1) return bindUserFunction(expression, scope, environment);
+  if (path.length > 1)
+    return bindXmlMethod(expression, scope, environment) ?? bindUserFunction(expression, scope, environment);
   if (isAggregate(upper, expression)) return bindAggregate(upper, expression, scope, environment);
+  if (missingFunctions.has(upper)) throw notSupported(`the function ${name}`, line);
   if (expression.over !== null) throw sqlError(4113, [name], { line });
   if (expression.orderWithin.length > 0) throw sqlError(10757, [name], { line });
+  if (upper === 'IDENTITY') throw sqlError(177, [], { line });
   if (upper === 'NULLIF') {
     const [a, b] = expression.args;
     if (a === undefined || b === undefined) throw sqlError(174, ['nullif', '2'], { line, scope: 'statement' });

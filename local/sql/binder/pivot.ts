@@ -1,10 +1,10 @@
 import { sqlError } from '../errors';
 import { type Expression, type Query, type Select, type SelectItem, type TableSource } from '../parser/ast';
-import { type Environment } from './environment';
-import { emptyScope, same, type Scope } from './scope';
-import { bindSource } from './sources';
+import { same, type SourceColumn } from './scope';
 import { typeText } from './types';
 
+/** Those of the source that is pivoted. */
+type Columns = readonly SourceColumn[];
 type Pivot = Extract<TableSource, { kind: 'pivot' }>;
 type Unpivot = Extract<TableSource, { kind: 'unpivot' }>;
 
@@ -24,7 +24,7 @@ function derived(select: Select, alias: string): Extract<TableSource, { kind: 'd
     orderBy: [],
     offset: null,
     fetch: null,
-    joined: null,
+    xml: null,
     json: null,
     line,
   };
@@ -36,24 +36,12 @@ const selectOf = (items: SelectItem[], from: TableSource, line: number): Select 
   ...{ groupBy: [], items, from: [from], line },
 });
 
-/** The columns of what is pivoted. */
-function columnsBelow(
-  source: TableSource,
-  scope: Scope,
-  environment: Environment,
-): Scope['sources'][number]['columns'] {
-  const inner = emptyScope(scope.parent);
-  bindSource(source, inner, environment);
-  return inner.sources.flatMap(({ columns }) => columns);
-}
-
 /** PIVOT as what it means: a query grouped by all other columns, with an aggregate for each value. */
-export function pivotQuery(pivot: Pivot, scope: Scope, environment: Environment): TableSource {
+export function pivotQuery(pivot: Pivot, columns: Columns): TableSource {
   const { source, call, column, values, alias, line } = pivot;
   const [arg, ...more] = call.args;
   if (arg?.kind !== 'column' || more.length > 0 || call.distinct) throw sqlError(102, [')'], { line });
   const used = [column, arg.path.at(-1) ?? ''];
-  const columns = columnsBelow(source, scope, environment);
   for (const name of used)
     if (!columns.some((candidate) => same(candidate.name, name))) throw sqlError(207, [name], { line });
   const rest = columns.map(({ name }) => name).filter((name) => !used.some((other) => same(other, name)));
@@ -74,9 +62,8 @@ export function pivotQuery(pivot: Pivot, scope: Scope, environment: Environment)
 }
 
 /** UNPIVOT: each row once for each of the columns, with its name and its value where it has one. */
-export function unpivotQuery(unpivot: Unpivot, scope: Scope, environment: Environment): TableSource {
+export function unpivotQuery(unpivot: Unpivot, columns: Columns): TableSource {
   const { source, value, column, names, alias, line } = unpivot;
-  const columns = columnsBelow(source, scope, environment);
   const chosen = names.map((name) => {
     const found = columns.find((candidate) => same(candidate.name, name));
     if (found === undefined) throw sqlError(207, [name], { line });
@@ -90,7 +77,7 @@ export function unpivotQuery(unpivot: Unpivot, scope: Scope, environment: Enviro
     columnOf(name, line),
   ]);
   const query: Query = {
-    ...{ with: [], orderBy: [], offset: null, fetch: null, joined: null, json: null, line },
+    ...{ with: [], orderBy: [], offset: null, fetch: null, xml: null, json: null, line },
     body: { kind: 'values', rows, line },
   };
   const list: TableSource = { kind: 'derived', query, alias: 'unpivoted', columns: [column, value], line };

@@ -1,12 +1,10 @@
 import { notSupported, sqlError } from '../errors';
 import { convert } from '../emitter/convert';
 import { value } from '../emitter/built-in';
-import { jsonText } from '../emitter/json-functions';
-import { quote, type Typed } from '../emitter/typed';
+import { type Typed } from '../emitter/typed';
 import {
   type CommonTable,
   type Expression,
-  type JsonClause,
   type OrderItem,
   type Query,
   type QueryBody,
@@ -15,13 +13,15 @@ import {
 } from '../parser/ast';
 import { isKind, isQuery, mentions, pathOf, someNode } from '../parser/walk';
 import { containsAggregate, direction } from './aggregates';
+import { forJson } from './for-json';
+import { forXml } from './for-xml';
 import { bindCondition, bindExpression, bindQuery, type Environment } from './environment';
 import { type BoundColumn, type BoundQuery, type QueryOptions } from './bound';
 import { groupKey, sortKey } from './conditions';
 import { bindItems } from './select-items';
 import { depthColumn, emptyScope, same, type BoundCommonTable, type Scope } from './scope';
 import { bindFrom } from './sources';
-import { bigint, commonType, familyOf, int, isLarge, nvarchar, typeText } from './types';
+import { bigint, commonType, familyOf, int, isLarge, typeText } from './types';
 
 /** PostgreSQL text of a query, to be put into parentheses or run as it is. */
 export function queryBinder(
@@ -31,98 +31,15 @@ export function queryBinder(
   options: QueryOptions = {},
 ): BoundQuery {
   const { scope, prefix } = bindCommonTables(query.with, parent, environment);
-  if (query.joined !== null) return bindJoined(query, query.joined, scope, prefix, environment);
-  if (query.json !== null) return bindJson(query, query.json, scope, prefix, environment);
-  const bound = bindBody(query.body, query, scope, environment, options);
-  return { ...bound, sql: prefix + bound.sql };
-}
-
-/** FOR XML PATH(''), the idiom that puts strings of many rows into one. */
-function bindJoined(
-  query: Query,
-  form: 'xml' | 'text',
-  scope: Scope,
-  prefix: string,
-  environment: Environment,
-): BoundQuery {
-  const bound = bindBody(query.body, query, scope, environment, { top: true });
-  const [column, ...more] = bound.columns;
-  if (column === undefined || more.length > 0 || column.name !== '')
-    throw notSupported("FOR XML PATH('') over anything but one column without a name", query.line);
-  const alias = environment.aliases.next();
-  const text = convert({ ...column, sql: `${alias}.o1`, trimmed: undefined, constant: undefined }, nvarchar('max'), {
-    explicit: true,
-  });
-  const escaped = form === 'text' ? text : `replace(replace(replace(${text}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')`;
-  const name = 'XML_F52E2B61-18A1-11d1-B105-00805F49916B';
-  return {
-    sql: `${prefix}SELECT string_agg(${escaped}, '') AS o1 FROM (${bound.sql}) AS ${alias}`,
-    columns: [{ ...value('', nvarchar('max')), name }],
-  };
-}
-
-/** FOR JSON: one string of all rows, or no row where there are none. */
-function bindJson(
-  query: Query,
-  clause: JsonClause,
-  scope: Scope,
-  prefix: string,
-  environment: Environment,
-): BoundQuery {
-  const { line } = query;
-  if (clause.mode === 'auto' && (query.body.kind !== 'select' || query.body.from.length > 1))
-    throw notSupported('FOR JSON AUTO over several tables', line);
-  if (clause.mode === 'auto' && query.body.kind === 'select' && query.body.from[0]?.kind === 'join')
-    throw notSupported('FOR JSON AUTO over several tables', line);
-  const bound = bindBody(query.body, query, scope, environment, { top: true });
-  const alias = environment.aliases.next();
-  const object = jsonObject(
-    bound.columns.map((column, index) => {
-      if (column.name === '') throw sqlError(13605, [], { line });
-      return {
-        path: clause.mode === 'path' ? column.name.split('.') : [column.name],
-        text: jsonText({ ...column, sql: `${alias}.o${index + 1}`, trimmed: undefined, constant: undefined }),
-      };
-    }),
-    clause.nulls,
-    line,
-  );
-  const rows = `string_agg(${object}, ',')`;
-  const array = clause.wrapper ? `'[' || ${rows} || ']'` : rows;
-  const sql = clause.root === null ? array : `${quote(`{${JSON.stringify(clause.root)}:`)} || ${array} || '}'`;
-  return {
-    sql: `${prefix}SELECT ${sql} AS o1 FROM (${bound.sql}) AS ${alias} HAVING count(*) > 0`,
-    columns: [
-      { ...value('', nvarchar('max')), name: 'JSON_F52E2B61-18A1-11d1-B105-00805F49916B', json: clause.wrapper },
-    ],
-  };
-}
-
-/** PostgreSQL text of an object: names with dots nest, NULL leaves a property out unless asked for. */
-function jsonObject(columns: readonly { path: string[]; text: string }[], nulls: boolean, line: number): string {
-  const names = [...new Set(columns.map(({ path }) => path[0] ?? ''))];
-  const parts = names.map((name) => {
-    const own = columns.filter(({ path }) => path[0] === name);
-    const key = `${quote(JSON.stringify(name).replaceAll('/', '\\/'))} || ':' || `;
-    const [first] = own;
-    if (first?.path.length === 1) {
-      if (own.length > 1) throw sqlError(13601, [name], { line });
-      return nulls ? `(${key}coalesce(${first.text}, 'null'))` : `(${key}${first.text})`;
-    }
-    const positions = own.map((column) => columns.indexOf(column));
-    if (
-      own.some(({ path }) => path.length === 1) ||
-      positions.some((at, index) => index > 0 && at !== (positions[index - 1] ?? 0) + 1)
-    )
-      throw sqlError(13601, [first?.path.join('.') ?? name], { line });
-    const inner = jsonObject(
-      own.map(({ path, text }) => ({ path: path.slice(1), text })),
-      nulls,
-      line,
-    );
-    return `(${key}nullif(${inner}, '{}'))`;
-  });
-  return `'{' || concat_ws(',', ${parts.join(', ')}) || '}'`;
+  const { json, xml } = query;
+  const bound = bindBody(query.body, query, scope, environment, (json ?? xml) ? { top: true } : options);
+  const written =
+    json !== null
+      ? forJson(query, json, bound, environment)
+      : xml !== null
+        ? forXml(query, xml, bound, environment)
+        : bound;
+  return { ...written, sql: prefix + written.sql };
 }
 
 /** WITH: ordinary ones are put in where they are named; a recursive one becomes PostgreSQL's. */
@@ -464,7 +381,8 @@ function bindSelect(
   const grouped =
     select.groupBy.length > 0 ||
     select.having !== null ||
-    select.items.some((item) => item.kind !== 'star' && containsAggregate(item.expression));
+    select.items.some((item) => item.kind !== 'star' && containsAggregate(item.expression)) ||
+    (query?.orderBy.some((item) => containsAggregate(item.expression)) ?? false);
   const keys = select.groupBy.map((expression) => bindKey(expression, scope, environment));
   if (grouped)
     scope.grouping = {
@@ -477,15 +395,8 @@ function bindSelect(
   const having = select.having && bindCondition(select.having, scope, environment);
   checkGrouping(scope, 8121);
   const { orderBy } = query ?? { orderBy: [] };
-  if (
-    orderBy.length > 0 &&
-    options.top !== true &&
-    select.top === null &&
-    query?.offset == null &&
-    options.exists !== true
-  ) {
+  if (orderBy.length > 0 && options.top !== true && select.top === null && query?.offset == null)
     throw sqlError(1033, [], { line: select.line });
-  }
   const large = select.distinct ? columns.find((column) => isLarge(column.type)) : undefined;
   if (large !== undefined) throw sqlError(421, [large.type.name], { line: select.line });
   if (select.distinct) checkDistinctOrder(orderBy, columns, scope, environment);

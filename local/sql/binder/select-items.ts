@@ -21,8 +21,14 @@ export function bindItems(items: readonly SelectItem[], scope: Scope, environmen
   });
 }
 
+/** The sources that `name.*` means, in the innermost query that has them. */
+function sourcesNamed(path: readonly string[], scope: Scope): Scope['sources'] {
+  const found = scope.sources.filter((source) => matchesSource(source, path));
+  return found.length > 0 || scope.parent === null ? found : sourcesNamed(path, scope.parent);
+}
+
 function star(path: readonly string[], line: number, scope: Scope): BoundColumn[] {
-  const sources = path.length === 0 ? scope.sources : scope.sources.filter((source) => matchesSource(source, path));
+  const sources = path.length === 0 ? scope.sources : sourcesNamed(path, scope);
   if (sources.length === 0) {
     if (path.length === 0) throw sqlError(263, [], { line });
     throw path.length === 1 ? sqlError(107, [path.join('.')], { line }) : invalidColumn(`${path.join('.')}.*`, line);

@@ -1,4 +1,4 @@
-import { invalidObject, notSupported, sqlError } from '../errors';
+import { invalidObject, notSupported, SqlError, sqlError } from '../errors';
 import { systemView } from '../catalog/system-views';
 import { type ColumnDefinition, type ModuleDefinition, type TableDefinition } from '../catalog/definitions';
 import { value } from '../emitter/built-in';
@@ -6,11 +6,12 @@ import { convert } from '../emitter/convert';
 import { fillHoles, hole } from '../emitter/holes';
 import { collationOf, pgType, plain, quote, type Collation, type Typed } from '../emitter/typed';
 import { parseExpressionText } from '../parser/parser';
-import { type TableSource } from '../parser/ast';
+import { type Query, type TableSource } from '../parser/ast';
 import { type BoundQuery } from './bound';
 import { bindCondition, bindExpression, bindQuery, resolveType, type Environment } from './environment';
 import { pivotQuery, unpivotQuery } from './pivot';
 import { emptyScope, matchesSource, same, type Scope, type Source, type SourceColumn } from './scope';
+import { bindNodes } from './xml';
 import { bigint, commonType, familyOf, int, nvarchar, sysname } from './types';
 
 /** PostgreSQL text of one FROM item; its columns become visible in `scope`. */
@@ -36,13 +37,22 @@ export function bindSource(source: TableSource, scope: Scope, environment: Envir
       return bindFunction(source, scope, environment);
     case 'openJson':
       return bindOpenJson(source, scope, environment);
+    case 'xmlNodes':
+      return bindNodes(source, scope, environment);
     case 'pivot':
-      return bindSource(pivotQuery(source, scope, environment), scope, environment);
+      return bindSource(pivotQuery(source, columnsBelow(source, scope, environment)), scope, environment);
     case 'unpivot':
-      return bindSource(unpivotQuery(source, scope, environment), scope, environment);
+      return bindSource(unpivotQuery(source, columnsBelow(source, scope, environment)), scope, environment);
     case 'join':
       return bindJoin(source, scope, environment);
   }
+}
+
+/** The columns of what is pivoted, found out by binding it once for nothing. */
+function columnsBelow({ source }: { source: TableSource }, scope: Scope, environment: Environment): SourceColumn[] {
+  const inner = emptyScope(scope.parent);
+  bindSource(source, inner, environment);
+  return inner.sources.flatMap(({ columns }) => columns);
 }
 
 /** OPENJSON: keys and values, or the columns that WITH names. */
@@ -127,6 +137,7 @@ function bindLateral(source: TableSource, inner: Scope, scope: Scope, environmen
     return `LATERAL ${addDerived(bound, source.alias, source.columns, scope, environment, source.line)}`;
   }
   if (source.kind === 'function') return `LATERAL ${bindFunction(source, scope, environment)}`;
+  if (source.kind === 'xmlNodes') return `LATERAL ${bindNodes(source, scope, environment)}`;
   if (source.kind === 'openJson') return `LATERAL ${bindOpenJson(source, scope, environment)}`;
   return bindSource(source, scope, environment);
 }
@@ -226,10 +237,21 @@ function bindTableFunction(
   return `${name}(${values.join(', ')}) AS ${pg}(${stored.map((column) => `c${column.id} ${columnType(column)}`).join(', ')})`;
 }
 
+/** @throws SqlError what its text lacks by now, followed by 4413. */
+function bindViewQuery(view: ModuleDefinition, query: Query, environment: Environment): BoundQuery {
+  try {
+    return bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
+  } catch (error) {
+    if (!(error instanceof SqlError) || error.number === 49999 || error.options.followedBy !== undefined) throw error;
+    const message = `Could not use view or function '${view.schema}.${view.name}' because of binding errors.`;
+    throw error.with({ procedure: view.name, followedBy: { number: 4413, message, state: 1 } });
+  }
+}
+
 export function bindView(view: ModuleDefinition, environment: Environment): BoundQuery {
   const { view: query } = environment.syntax(view);
   if (query === null) throw invalidObject(view.name);
-  const bound = bindQuery(query, null, { ...environment, variables: new Map(), tables: new Map() });
+  const bound = bindViewQuery(view, query, environment);
   if (bound.columns.length < view.columns.length) {
     throw sqlError(4502, [`${view.schema}.${view.name}`]);
   }
@@ -332,6 +354,7 @@ function addDerived(
       nullable: column.nullable,
       collation: column.collation,
       identity: column.identity,
+      node: column.node,
     };
   });
   const seen = new Set<string>();

@@ -5,68 +5,19 @@ export type Family = 'string' | 'integer' | 'decimal' | 'float' | 'temporal' | '
 
 export const familyOf = (type: SqlType): Family => families[type.name];
 
+// prettier-ignore
 const families: Record<SqlType['name'], Family> = {
-  bit: 'integer',
-  tinyint: 'integer',
-  smallint: 'integer',
-  int: 'integer',
-  bigint: 'integer',
-  real: 'float',
-  float: 'float',
-  decimal: 'decimal',
-  numeric: 'decimal',
-  money: 'decimal',
-  smallmoney: 'decimal',
-  char: 'string',
-  varchar: 'string',
-  nchar: 'string',
-  nvarchar: 'string',
-  text: 'string',
-  ntext: 'string',
-  xml: 'string',
-  binary: 'binary',
-  varbinary: 'binary',
-  image: 'binary',
-  uniqueidentifier: 'guid',
-  date: 'temporal',
-  time: 'temporal',
-  datetime: 'temporal',
-  smalldatetime: 'temporal',
-  datetime2: 'temporal',
-  datetimeoffset: 'temporal',
+  bit: 'integer', tinyint: 'integer', smallint: 'integer', int: 'integer', bigint: 'integer', real: 'float', float: 'float',
+  decimal: 'decimal', numeric: 'decimal', money: 'decimal', smallmoney: 'decimal', char: 'string', varchar: 'string',
+  nchar: 'string', nvarchar: 'string', text: 'string', ntext: 'string', xml: 'string', binary: 'binary', varbinary: 'binary',
+  image: 'binary', uniqueidentifier: 'guid', date: 'temporal', time: 'temporal', datetime: 'temporal', smalldatetime: 'temporal',
+  datetime2: 'temporal', datetimeoffset: 'temporal',
 };
 
 /** "Data type precedence" of the T-SQL reference, lowest first. */
-const precedence: readonly SqlType['name'][] = [
-  'binary',
-  'varbinary',
-  'char',
-  'varchar',
-  'nchar',
-  'nvarchar',
-  'uniqueidentifier',
-  'image',
-  'text',
-  'ntext',
-  'bit',
-  'tinyint',
-  'smallint',
-  'int',
-  'bigint',
-  'smallmoney',
-  'money',
-  'numeric',
-  'decimal',
-  'real',
-  'float',
-  'time',
-  'date',
-  'smalldatetime',
-  'datetime',
-  'datetime2',
-  'datetimeoffset',
-  'xml',
-];
+const precedence: readonly string[] =
+  `binary varbinary char varchar nchar nvarchar uniqueidentifier image text ntext bit tinyint smallint int bigint smallmoney money numeric decimal real
+  float time date smalldatetime datetime datetime2 datetimeoffset xml`.split(/\s+/);
 
 /** text, ntext, image and xml can be tested for NULL and little else. */
 export const isLarge = (type: SqlType): boolean => ['text', 'ntext', 'image', 'xml'].includes(type.name);

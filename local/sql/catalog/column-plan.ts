@@ -8,7 +8,7 @@ import { checkCollation } from '../emitter/typed';
 import { sqlError } from '../errors';
 import { type ColumnDefinition as ColumnSyntax, type ConstraintClause, type TableBody } from '../parser/ast';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
-import { blankColumn, couldNotCreate, isNew, qualified, tableScope, type TablePlan } from './table-plan';
+import { blankColumn, isNew, qualified, refused, tableScope, type TablePlan } from './table-plan';
 import { addConstraint, addDefault } from './constraint-plan';
 import { addIndex } from './index-plan';
 
@@ -47,9 +47,8 @@ function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody, id: n
       constraint.kind === 'key' && constraint.primary && constraint.columns.some((key) => same(key.name, name)),
   );
   const own = body.constraints.filter((constraint) => constraint.kind === 'default' && same(constraint.column, name));
-  if (own.length > 1) throw sqlError(8148, [name, table.name], { line, followedBy: couldNotCreate });
-  if (own.length > 0 && syntax.identity !== null)
-    throw sqlError(1754, [table.name, name], { line, followedBy: couldNotCreate });
+  if (own.length > 1) throw refused(8148, [name, table.name], line);
+  if (own.length > 0 && syntax.identity !== null) throw refused(1754, [table.name, name], line);
   if (syntax.computed !== null) {
     if (!syntax.computed.persisted && (syntax.nullable === false || own.length > 0)) throw sqlError(8183, [], { line });
     checkComputed(plan, syntax.name, syntax.computed, line);
@@ -73,7 +72,7 @@ function addColumn(plan: TablePlan, syntax: ColumnSyntax, body: TableBody, id: n
     syntax.type.rowversion ||
     (alias?.kind === 'type' && !alias.nullable && syntax.nullable === null);
   if (inPrimaryKey && syntax.nullable === true) {
-    throw sqlError(8111, [table.name], { line, followedBy: couldNotCreate });
+    throw refused(8111, [table.name], line);
   }
   const column: ColumnDefinition = {
     ...blankColumn(id, name, type),

@@ -9,7 +9,7 @@ import { sqlError } from '../errors';
 import { type ConstraintClause } from '../parser/ast';
 import { type ColumnDefinition, type IndexDefinition, type TableDefinition } from './definitions';
 import {
-  couldNotCreate,
+  refused,
   definitionText,
   findColumn,
   isNew,
@@ -35,7 +35,7 @@ export function addDefault(
   const typed: Typed = bindExpression(clause.expression, emptyScope(), environment);
   const sql = convertForColumn(typed, column.type, qualified(table), column.name, clause.line);
   if (table.defaults.some((existing) => existing.columnId === column.id)) {
-    throw sqlError(1781, [], { line: clause.line, followedBy: couldNotCreate });
+    throw refused(1781, [], clause.line);
   }
   const id = plan.nextId();
   const name = clause.name ?? systemName('DF', [table.name, column.name], id);
@@ -49,11 +49,8 @@ export function addConstraint(plan: TablePlan, clause: ConstraintClause, check: 
   const { table } = plan;
   switch (clause.kind) {
     case 'default': {
-      const column = findColumn(table, clause.column, () =>
-        sqlError(1752, [clause.column, table.name], { line: clause.line, followedBy: couldNotCreate }),
-      );
-      if (column.computed !== null || column.rowversion)
-        throw sqlError(1752, [column.name, table.name], { line: clause.line, followedBy: couldNotCreate });
+      const column = findColumn(table, clause.column, () => refused(1752, [clause.column, table.name], clause.line));
+      if (column.computed !== null || column.rowversion) throw refused(1752, [column.name, table.name], clause.line);
       const sql = addDefault(plan, clause, column);
       if (clause.withValues)
         plan.sql.push(`UPDATE ${table.physical} SET c${column.id} = ${sql} WHERE c${column.id} IS NULL`);
@@ -81,7 +78,7 @@ function addCheck(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'ch
   const column =
     clause.column === null ? undefined : table.columns.find((candidate) => same(candidate.name, clause.column ?? ''));
   if (column !== undefined && isNew(plan) && firstColumn(clause.condition, (used) => !same(used, column.name)) !== null)
-    throw sqlError(8141, [column.name, table.name], { line: clause.line, followedBy: couldNotCreate });
+    throw refused(8141, [column.name, table.name], clause.line);
   // A condition over one column is that column's, wherever it was written.
   const [only, ...others] = columnNames(clause.condition);
   const subject =
@@ -104,14 +101,14 @@ function addKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind: 'key'
   const { line } = clause;
   if (clause.primary && table.indexes.some((index) => index.primary)) {
     if (isNew(plan)) throw sqlError(8110, [table.name], { line });
-    throw sqlError(1779, [table.name], { line, followedBy: couldNotCreate });
+    throw refused(1779, [table.name], line);
   }
   const columns = clause.columns.map((key) => ({
-    column: findColumn(table, key.name, () => sqlError(1911, [key.name], { line, followedBy: couldNotCreate })),
+    column: findColumn(table, key.name, () => refused(1911, [key.name], line)),
     descending: key.descending,
   }));
   for (const { column } of columns) {
-    if (clause.primary && column.nullable) throw sqlError(8111, [table.name], { line, followedBy: couldNotCreate });
+    if (clause.primary && column.nullable) throw refused(8111, [table.name], line);
   }
   const id = plan.nextId();
   const name = clause.name ?? systemName(clause.primary ? 'PK' : 'UQ', [table.name], id);
@@ -148,31 +145,27 @@ function addForeignKey(plan: TablePlan, clause: Extract<ConstraintClause, { kind
   const own = same(clause.references.at(-1) ?? '', table.name) && same(clause.references.at(-2) ?? 'dbo', table.schema);
   const target = own ? table : environment.find(clause.references, line);
   const name = clause.name ?? systemName('FK', [table.name, clause.columns[0] ?? ''], id);
-  if (target?.kind === 'view')
-    throw sqlError(1768, [name, clause.references.join('.')], { line, followedBy: couldNotCreate });
-  if (target?.kind !== 'table')
-    throw sqlError(1767, [name, clause.references.join('.')], { line, followedBy: couldNotCreate });
+  if (target?.kind === 'view') throw refused(1768, [name, clause.references.join('.')], line);
+  if (target?.kind !== 'table') throw refused(1767, [name, clause.references.join('.')], line);
   const columns = clause.columns.map((column) =>
-    findColumn(table, column, () => sqlError(1769, [name, column, table.name], { line, followedBy: couldNotCreate })),
+    findColumn(table, column, () => refused(1769, [name, column, table.name], line)),
   );
   const primary = target.indexes.find((index) => index.primary);
   const referenced =
     clause.referenced.length > 0
       ? clause.referenced.map((column) =>
-          findColumn(target, column, () =>
-            sqlError(1770, [name, column, target.name], { line, followedBy: couldNotCreate }),
-          ),
+          findColumn(target, column, () => refused(1770, [name, column, target.name], line)),
         )
       : (primary?.columns ?? []).map((key) =>
           findColumn(target, target.columns.find((column) => column.id === key.id)?.name ?? '', () =>
-            sqlError(1773, [name, clause.references.join('.')], { line, followedBy: couldNotCreate }),
+            refused(1773, [name, clause.references.join('.')], line),
           ),
         );
   checkForeignKey(name, columns, referenced, table, target, line);
   if ([clause.onDelete, clause.onUpdate].includes('SET_NULL') && columns.some((column) => !column.nullable))
-    throw sqlError(1761, [name], { line, followedBy: couldNotCreate });
+    throw refused(1761, [name], line);
   if (repeatsCascade(table, { ...clause, referencedId: target.id }, environment))
-    throw sqlError(1785, [name, table.name], { line, followedBy: couldNotCreate });
+    throw refused(1785, [name, table.name], line);
   const info = {
     columns: columns.map((column) => column.id),
     referencedId: target.id,
@@ -207,7 +200,7 @@ function checkForeignKey(
   target: TableDefinition,
   line: number,
 ): void {
-  if (columns.length !== referenced.length) throw sqlError(8139, [table.name], { line, followedBy: couldNotCreate });
+  if (columns.length !== referenced.length) throw refused(8139, [table.name], line);
   const wanted = referenced
     .map((column) => column.id)
     .sort()
@@ -221,15 +214,14 @@ function checkForeignKey(
         .sort()
         .join() === wanted,
   );
-  if (key === undefined) throw sqlError(1776, [qualified(target), name], { line, followedBy: couldNotCreate });
+  if (key === undefined) throw refused(1776, [qualified(target), name], line);
   columns.forEach((column, index) => {
     const other = referenced[index];
     const text = (one: ColumnDefinition): string =>
       familyOf(one.type) === 'string' ? JSON.stringify({ ...one.type }) : pgType(one.type);
     if (other !== undefined && text(other) !== text(column))
-      throw sqlError(1778, [qualified(target), other.name, table.name, column.name, name], {
-        line,
-        followedBy: couldNotCreate,
-      });
+      throw other.type.name === column.type.name
+        ? refused(1753, [qualified(target), other.name, table.name, column.name, name], line)
+        : refused(1778, [qualified(target), other.name, table.name, column.name, name], line);
   });
 }

@@ -9,6 +9,7 @@ const tryVersions = [
   ['text_to_numeric', 'v text, source text, target text', 'v, source, target', 'numeric'],
   ['text_to_guid', 'v text', 'v', 'uuid'],
   ['text_to_timestamp', 'v text, style int, target text, source text', 'v, style, target, source', 'timestamp'],
+  ['xml_of', 'v text', 'v', 'text'],
   ['bytes_of_hex', 'v text, marked boolean, source text', 'v, marked, source', 'bytea'],
   ['text_to_offset', 'v text', 'v', 'tsql.datetimeoffset'],
 ]
@@ -116,8 +117,15 @@ BEGIN
     RETURN '1900-01-01'::timestamp + regexp_replace(t, '^([0-9]{1,2}:[0-9]{2}:[0-9]{2}):', '\\1.')::time;
   END IF;
   parts := regexp_match(t, '^([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4}|[0-9]{2})(\\s.*)?$');
-  IF parts IS NOT NULL AND (style IN (3, 4, 5, 103, 104, 105, 113, 131) OR current_setting('tsql.dateformat', true) = 'dmy') THEN
+  IF parts IS NOT NULL AND style IN (3, 4, 5, 103, 104, 105, 113, 131, 1001) THEN
     RETURN (parts[3] || '-' || parts[2] || '-' || parts[1] || coalesce(parts[4], ''))::timestamp;
+  ELSIF length(parts[3]) = 2 AND style = 1002 THEN
+    RETURN (CASE WHEN parts[1]::int < 50 THEN 20 ELSE 19 END || lpad(parts[1], 2, '0') || '-' || parts[2] || '-' || parts[3] || coalesce(parts[4], ''))::timestamp;
+  END IF;
+  -- the old types read year, day, month where the day comes before the month
+  parts := regexp_match(t, '^([0-9]{4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,2})(\\s.*)?$');
+  IF parts IS NOT NULL AND style = 1001 AND target IN ('datetime', 'smalldatetime') THEN
+    RETURN (parts[1] || '-' || parts[3] || '-' || parts[2] || coalesce(parts[4], ''))::timestamp;
   END IF;
   IF t !~* '^([0-9]{8}(\\s+[0-9:.]+\\s*([ap]m)?)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?|[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}(\\s.*)?|[a-z]{3,9}\\.?\\s+[0-9]{1,2},?\\s+[0-9]{2,4}(\\s.*)?|[0-9]{1,2}[ -][a-z]{3,9}[ -,]+[0-9]{2,4}(\\s.*)?)$' THEN
     PERFORM tsql.fail(241, 'transaction', 'Conversion failed when converting date and/or time from character string.');
@@ -156,6 +164,17 @@ BEGIN
     PERFORM tsql.fail(9812, 'statement', 'The timezone provided to builtin function is invalid.');
   END IF;
   RETURN coalesce(zone[4]::int, (zone[1] || '1')::int * (zone[2]::int * 60 + zone[3]::int));
+END $$;
+CREATE FUNCTION tsql.xml_of(v text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE detail text;
+BEGIN
+  PERFORM xmlparse(CONTENT v);
+  RETURN regexp_replace(v, '^\\s*<\\?xml[^>]*\\?>\\s*', '');
+EXCEPTION WHEN invalid_xml_content OR invalid_xml_document THEN
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  IF detail ~ 'mismatch' THEN PERFORM tsql.fail(9436, 'transaction', 'XML parsing: line 1, end tag does not match start tag'); END IF;
+  IF detail ~ 'Premature end|not terminated|Couldn''t find end' THEN PERFORM tsql.fail(9400, 'transaction', 'XML parsing: line 1, unexpected end of input'); END IF;
+  PERFORM tsql.fail(9420, 'transaction', 'XML parsing: line 1, illegal xml character');
 END $$;
 CREATE FUNCTION tsql.soundex(v text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE letters text := upper(v); code text := ''; last text := ''; c text; d text;

@@ -29,7 +29,7 @@ export function addIndex(plan: TablePlan, clause: IndexClause): void {
       descending: key.descending,
     })),
     included: clause.included.map((name) => findColumn(table, name, missing(name)).id),
-    filter: clause.filter === null ? null : clause.filterText,
+    filter: clause.filter === null ? null : (filterDefinition(clause.filter) ?? clause.filterText),
     disabled: false,
   };
   checkClustered(table, index, line);
@@ -38,6 +38,30 @@ export function addIndex(plan: TablePlan, clause: IndexClause): void {
     clause.filter === null ? '' : ` WHERE ${bindCondition(clause.filter, tableScope(table, environment), environment)}`;
   plan.sql.push(...indexSql(table, index, environment, line, filter));
 }
+
+/** A filter's text as sys.indexes shows it, without the outer parentheses; null where it is not known how. */
+function filterDefinition(filter: Condition): string | null {
+  switch (filter.kind) {
+    case 'and': {
+      const [left, right] = [filterDefinition(filter.left), filterDefinition(filter.right)];
+      return left === null || right === null ? null : `${left} AND ${right}`;
+    }
+    case 'isNull':
+      return `[${columnOf(filter.operand)}] IS ${filter.negated ? 'NOT ' : ''}NULL`;
+    case 'compare': {
+      if (filter.right.kind !== 'literal') return null;
+      const { type, text } = filter.right;
+      const quoted = `'${text.replaceAll("'", "''")}'`;
+      const constant = type === 'string' ? quoted : type === 'nstring' ? `N${quoted}` : `(${text})`;
+      return type === 'null' ? null : `[${columnOf(filter.left)}]${filter.operator}${constant}`;
+    }
+    default:
+      return null;
+  }
+}
+
+const columnOf = (expression: Expression): string =>
+  expression.kind === 'column' ? (expression.path.at(-1) ?? '').replaceAll(']', ']]') : '';
 
 /** @throws SqlError 1909 for a column that is named twice. */
 export function refuseRepeated(names: readonly string[], line: number): void {

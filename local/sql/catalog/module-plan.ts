@@ -74,6 +74,8 @@ function triggerTable(
   const procedure = trigger.split('.')[1];
   if (found?.kind !== 'table' && (found?.kind !== 'view' || timing === 'after'))
     throw sqlError(8197, [path.join('.')], { line, procedure });
+  if (existing !== null && 'parentId' in existing && existing.parentId !== found.id)
+    throw sqlError(2110, [trigger, path.join('.')], { line, procedure });
   if (timing === 'after') return found.id;
   const taken = found.triggers
     .filter((other) => other.timing === 'insteadOf' && other.id !== existing?.id)
@@ -87,7 +89,7 @@ function triggerTable(
     ['update', 'onUpdate'],
   ] as const)
     if (events.includes(event) && cascades.some((key) => key[action] === 'CASCADE'))
-      throw sqlError(2113, [event.toUpperCase(), trigger, path.join('.')], { line, procedure });
+      throw sqlError(2113, [trigger, path.join('.')], { line, procedure });
   return found.id;
 }
 

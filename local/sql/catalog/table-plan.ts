@@ -4,7 +4,7 @@ import { columnsOf } from '../binder/sources';
 import { convertForColumn, convert } from '../emitter/convert';
 import { quote } from '../emitter/typed';
 import { familyOf } from '../binder/types';
-import { notSupported, type SqlError } from '../errors';
+import { notSupported, sqlError, type SqlError } from '../errors';
 import { type ColumnDefinition, type TableDefinition } from './definitions';
 
 /** A change of a table: its definition as it will be, and the PostgreSQL statements that make it so, in order. */
@@ -90,11 +90,12 @@ export const blankColumn = (id: number, name: string, type: ColumnDefinition['ty
   collation: null,
 });
 
-export const couldNotCreate = {
-  number: 1750,
-  message: 'Could not create constraint or index. See previous errors.',
-  state: 0,
-};
+/** A constraint that cannot be: SQL Server says so twice. */
+export const refused = (number: Parameters<typeof sqlError>[0], args: string[], line: number): SqlError =>
+  sqlError(number, args, {
+    line,
+    followedBy: { number: 1750, message: 'Could not create constraint or index. See previous errors.', state: 0 },
+  });
 
 export function record(plan: TablePlan, id: number, name: string, type: string, info: object): void {
   plan.names.push(name);

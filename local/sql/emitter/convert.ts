@@ -1,6 +1,7 @@
 import { sqlError } from '../errors';
 import { type SqlType } from '../session';
 import { checkImplicit, familyOf, isLarge, isWide, lengthOf, typeName } from '../binder/types';
+import { hole } from './holes';
 import { pgType, plain, quote, type Typed } from './typed';
 
 export interface ConvertOptions {
@@ -109,7 +110,7 @@ const toFloat: Converter = ({ sql, type }, to, options) => {
 
 const toTemporal: Converter = ({ sql, type }, to, options) => {
   const from = familyOf(type);
-  const style = options.style ?? '0';
+  const style = options.style ?? hole('date_format');
   if (to.name === 'datetimeoffset') {
     if (type.name === 'datetimeoffset') return sql;
     return from === 'string'
@@ -202,6 +203,7 @@ const toText: Converter = (value, to, options) => {
   const size = lengthOf(to);
   const text = textOf(value, to, options);
   const from = familyOf(type);
+  if (to.name === 'xml' && type.name !== 'xml') return helper('xml_of', options, text);
   if (size === 'max') return text;
   const sourceSize = from === 'string' ? lengthOf(type) : 64;
   let cut = text;

@@ -33,7 +33,15 @@ const parts = new Map(
 );
 
 /** Functions whose first argument is a keyword, not an expression. */
-export const takesDatePart = new Set(['DATEADD', 'DATEDIFF', 'DATEDIFF_BIG', 'DATEPART', 'DATENAME', 'DATETRUNC']);
+export const takesDatePart = new Set([
+  'DATEADD',
+  'DATEDIFF',
+  'DATEDIFF_BIG',
+  'DATEPART',
+  'DATENAME',
+  'DATETRUNC',
+  'DATE_BUCKET',
+]);
 
 /** @throws SqlError 155 for a word that is no date part. */
 export function datePart(word: string, functionName: string, line: number): string {

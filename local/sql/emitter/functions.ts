@@ -1,5 +1,4 @@
 import { notSupported, sqlError } from '../errors';
-import { missingFunctions } from '../missing';
 import {
   bigint,
   commonType,
@@ -228,6 +227,8 @@ const systemFunctions: Record<string, BuiltIn> = {
   CONNECTIONPROPERTY: onCatalog((call) => `(CASE lower(${text(call, 0)}) WHEN 'net_transport' THEN 'TCP' WHEN 'auth_scheme' THEN 'SQL' END)`, nvarchar(128), 1, 1),
   SESSIONPROPERTY: defined(1, 1, (call) => value(hole(`session_property:${call.args[0]?.constant?.toUpperCase() ?? ''}`), int)),
   CURSOR_STATUS: defined(2, 2, (call) => value(hole(`cursor_status:${constant(call, 0)}:${constant(call, 1)}`), { name: 'smallint' })),
+  SESSION_CONTEXT: defined(1, 1, (call) => value(hole(`session_context:${constant(call, 0)}`), nvarchar(4000))),
+  CONTEXT_INFO: state('context_info', { name: 'varbinary', length: 128 }),
   FULLTEXTSERVICEPROPERTY: defined(1, 1, () => value('0', int)),
   STATS_DATE: defined(2, 2, () => value('NULL::timestamp', datetime)),
 };
@@ -265,10 +266,7 @@ const functions: ReadonlyMap<string, BuiltIn> = new Map(
 export function emitBuiltIn(call: Call): Typed {
   const builtIn = functions.get(call.name.toUpperCase());
   const { line } = call;
-  if (builtIn === undefined) {
-    if (missingFunctions.has(call.name.toUpperCase())) throw notSupported(`the function ${call.name}`, line);
-    throw sqlError(195, [call.name, 'built-in function name'], { state: 10, line });
-  }
+  if (builtIn === undefined) throw sqlError(195, [call.name, 'built-in function name'], { state: 10, line });
   const { min, max } = builtIn;
   const count = call.args.length;
   if (count >= min && count <= max) return builtIn.emit(call);
@@ -277,27 +275,12 @@ export function emitBuiltIn(call: Call): Typed {
 }
 
 /** @@ variables, which are functions in all but name. */
+// prettier-ignore
 export const globalVariables: Readonly<Record<string, SqlType>> = {
-  '@@rowcount': int,
-  '@@error': int,
-  '@@trancount': int,
-  '@@identity': decimal(38, 0),
-  '@@fetch_status': int,
-  '@@cursor_rows': int,
-  '@@spid': { name: 'smallint' },
-  '@@version': nvarchar(300),
-  '@@servername': sysname,
-  '@@servicename': sysname,
-  '@@nestlevel': int,
-  '@@procid': int,
-  '@@options': int,
-  '@@lock_timeout': int,
-  '@@datefirst': { name: 'tinyint' },
-  '@@dbts': { name: 'varbinary', length: 8 },
-  '@@language': sysname,
-  '@@max_connections': int,
-  '@@microsoftversion': int,
-  '@@textsize': int,
-  '@@connections': int,
+  '@@rowcount': int, '@@error': int, '@@trancount': int, '@@identity': decimal(38, 0), '@@fetch_status': int,
+  '@@cursor_rows': int, '@@spid': { name: 'smallint' }, '@@version': nvarchar(300), '@@servername': sysname,
+  '@@servicename': sysname, '@@nestlevel': int, '@@procid': int, '@@options': int, '@@lock_timeout': int,
+  '@@datefirst': { name: 'tinyint' }, '@@dbts': { name: 'varbinary', length: 8 }, '@@language': sysname,
+  '@@max_connections': int, '@@microsoftversion': int, '@@textsize': int, '@@connections': int,
   '@@max_precision': { name: 'tinyint' },
 };

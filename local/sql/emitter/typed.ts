@@ -20,6 +20,8 @@ export interface Typed {
   identity?: boolean;
   /** A string that is JSON already: FOR JSON and JSON_MODIFY take it as it is. */
   json?: boolean;
+  /** A single element that nodes() yielded: paths start at it. */
+  node?: boolean;
 }
 
 /** @throws SqlError 448 for a name that no collation can have. */

@@ -8,7 +8,7 @@ import { isKind, nestedOf, pathOf, someNode } from '../parser/walk';
 import { type SqlType } from '../session';
 import { compileChange } from './changes';
 import { planTableVariable } from './table-drafts';
-import { compileQuery } from './queries';
+import { compileQuery, withNumbers } from './queries';
 import { type Runtime } from './runtime';
 
 /** Errors that SQL Server leaves to run time: what they miss may exist by then. */
@@ -59,27 +59,12 @@ function checkNested(statement: Statement): void {
 }
 
 /** What a function may not do, as message 443 calls it. Calling a procedure is refused when it is called. */
+// prettier-ignore
 const sideEffects: Readonly<Partial<Record<Statement['kind'], string>>> = {
-  insert: 'INSERT',
-  update: 'UPDATE',
-  delete: 'DELETE',
-  merge: 'MERGE',
-  createTable: 'CREATE TABLE',
-  alterTable: 'ALTER TABLE',
-  createIndex: 'CREATE INDEX',
-  truncate: 'TRUNCATE TABLE',
-  drop: 'DROP',
-  print: 'PRINT',
-  raiserror: 'RAISERROR',
-  throw: 'THROW',
-  try: 'BEGIN TRY',
-  waitfor: 'WAITFOR',
-  beginTransaction: 'BEGIN TRANSACTION',
-  commit: 'COMMIT TRANSACTION',
-  rollback: 'ROLLBACK TRANSACTION',
-  save: 'SAVE TRANSACTION',
-  setOption: 'SET OPTION ON',
-  setIdentityInsert: 'SET OPTION ON',
+  insert: 'INSERT', update: 'UPDATE', delete: 'DELETE', merge: 'MERGE', createTable: 'CREATE TABLE', alterTable: 'ALTER TABLE',
+  createIndex: 'CREATE INDEX', truncate: 'TRUNCATE TABLE', drop: 'DROP', print: 'PRINT', raiserror: 'RAISERROR', throw: 'THROW',
+  try: 'BEGIN TRY', waitfor: 'WAITFOR', beginTransaction: 'BEGIN TRANSACTION', commit: 'COMMIT TRANSACTION',
+  rollback: 'ROLLBACK TRANSACTION', save: 'SAVE TRANSACTION', setOption: 'SET OPTION ON', setIdentityInsert: 'SET OPTION ON',
   setIsolation: 'SET OPTION ON',
 };
 const changing = new Set(['NEWID', 'NEWSEQUENTIALID', 'RAND']);
@@ -215,8 +200,8 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
     case 'query':
       return attempt((environment) =>
         compileQuery(
-          statement.query.body.kind === 'select'
-            ? { ...statement.query, body: { ...statement.query.body, into: null } }
+          statement.query.body.kind === 'select' && statement.query.body.into !== null
+            ? withNumbers({ ...statement.query, body: { ...statement.query.body, into: null } }).query
             : statement.query,
           environment,
         ),
@@ -226,6 +211,7 @@ async function check(statement: Statement, declared: Declared, runtime: Runtime)
       return attempt((environment) => compileChange(statement, statement.line, environment));
     case 'update':
     case 'delete':
+      return attempt((environment) => compileChange({ ...statement, cursor: null }, statement.line, environment));
     case 'merge':
       return attempt((environment) => compileChange(statement, statement.line, environment));
     case 'if':

@@ -8,7 +8,7 @@ import { type AssignOperator, type Expression, type Statement } from '../parser/
 import { parseTableBodyText } from '../parser/parser';
 import { type SqlType } from '../session';
 import { runChange } from './changes';
-import { closeCursor, declareCursor, fetchCursor, openCursor } from './cursors';
+import { atCursor, closeCursor, declareCursor, fetchCursor, openCursor } from './cursors';
 import * as definitions from './definitions';
 import { Raised, rollBack, type ErrorHandling } from './error-handling';
 import { formatMessage, type FormatArgument } from './format-message';
@@ -87,6 +87,8 @@ async function runPlain(statement: Statement, runtime: Runtime): Promise<void> {
       return runChange(statement, line, runtime);
     case 'update':
     case 'delete':
+      startImplicit(runtime);
+      return runChange(atCursor(statement, line, runtime), line, runtime);
     case 'merge':
       startImplicit(runtime);
       return runChange(statement, line, runtime);

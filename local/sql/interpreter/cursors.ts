@@ -1,9 +1,15 @@
+import { containsAggregate } from '../binder/aggregates';
 import { type BoundColumn } from '../binder/bound';
+import { bindQuery, type Environment } from '../binder/environment';
+import { type Scope } from '../binder/scope';
+import { bindItems } from '../binder/select-items';
+import { storedColumn } from '../binder/sources';
 import { int } from '../binder/types';
+import { type ColumnDefinition } from '../catalog/definitions';
 import { convert } from '../emitter/convert';
 import { literal } from '../emitter/typed';
 import { notSupported, sqlError } from '../errors';
-import { type CursorDefinition, type Statement } from '../parser/ast';
+import { type Condition, type CursorDefinition, type DmlStatement, type Query, type Statement } from '../parser/ast';
 import { compileQuery, describeColumns } from './queries';
 import { type Runtime } from './runtime';
 import { toSqlValue, type Text } from './values';
@@ -16,6 +22,8 @@ export interface OpenCursor {
   definition: CursorDefinition;
   columns: readonly BoundColumn[];
   rows: Text[][] | null;
+  /** The key of the only table, whose values follow those of the columns in each row: for WHERE CURRENT OF. */
+  key: ColumnDefinition[];
   /** 1-based; 0 before the first row, one beyond the last behind it. */
   position: number;
 }
@@ -54,13 +62,13 @@ export async function declareCursor(definition: CursorDefinition, runtime: Runti
   const owner = cursors(definition.local ? runtime.frame() : runtime.state);
   if (owner.has(key) && !key.startsWith('@')) throw sqlError(16915, [definition.name]);
   const { columns } = await runtime.compile((environment) => compileQuery(definition.query, environment));
-  owner.set(key, { name: definition.name, definition, columns, rows: null, position: 0 });
+  owner.set(key, { name: definition.name, definition, columns, rows: null, key: [], position: 0 });
 }
 
 export async function openCursor(name: string, runtime: Runtime): Promise<void> {
   const cursor = find(name, runtime);
   if (cursor.rows !== null) throw sqlError(16905);
-  const compiled = await runtime.compile((environment) => compileQuery(cursor.definition.query, environment));
+  const compiled = await runtime.compile((environment) => compileWithKey(cursor.definition.query, environment));
   const rows: Text[][] = [];
   await runtime.run(compiled.sql, 'OPEN', {
     onRow: (row) => {
@@ -69,9 +77,59 @@ export async function openCursor(name: string, runtime: Runtime): Promise<void> 
   });
   if (rows.length > maximumRows) throw notSupported(`cursors over more than ${maximumRows} rows`);
   cursor.columns = compiled.columns;
+  cursor.key = compiled.key;
   cursor.rows = rows;
   cursor.position = 0;
   runtime.state.cursorRows = rows.length;
+}
+
+/** The query of a cursor; over one table that has a key it yields the key, too. */
+function compileWithKey(
+  query: Query,
+  environment: Environment,
+): { sql: string; columns: BoundColumn[]; key: ColumnDefinition[] } {
+  const { body } = query;
+  const [source, ...more] = body.kind === 'select' ? body.from : [];
+  const plain = body.kind === 'select' && source?.kind === 'table' && more.length === 0 && !body.distinct;
+  const table = plain ? environment.find(source.path, source.line) : null;
+  const index =
+    table?.kind === 'table' ? table.indexes.find(({ unique, filter }) => unique && filter === null) : undefined;
+  const grouped = body.kind === 'select' && (body.groupBy.length > 0 || body.items.some(containsAggregate));
+  if (body.kind !== 'select' || table?.kind !== 'table' || index === undefined || grouped)
+    return { ...compileQuery(query, environment), key: [] };
+  const key = index.columns.flatMap(({ id }) => table.columns.filter((column) => column.id === id));
+  const items = (scope: Scope): BoundColumn[] => [
+    ...bindItems(body.items, scope, environment),
+    ...key.map((column) => ({ ...storedColumn(scope.sources[0]?.pg ?? '', column), name: '' })),
+  ];
+  const { sql, columns } = bindQuery(query, null, environment, { top: true, items });
+  return { sql, columns: columns.slice(0, columns.length - key.length), key };
+}
+
+type Positioned = Extract<DmlStatement, { kind: 'update' | 'delete' }>;
+
+/** UPDATE or DELETE ... WHERE CURRENT OF as one by the key of the row that was fetched last. */
+export function atCursor<T extends Positioned>(statement: T, line: number, runtime: Runtime): T {
+  if (statement.cursor === null) return statement;
+  const cursor = find(statement.cursor, runtime);
+  if (cursor.rows === null) throw sqlError(16917);
+  if (cursor.key.length === 0)
+    throw notSupported('WHERE CURRENT OF a cursor over anything but one table with a key', line);
+  const row = cursor.rows[cursor.position - 1];
+  if (row === undefined) throw sqlError(16931);
+  const conditions = cursor.key.map((column, index): Condition => {
+    const name = `@current of ${cursor.name} ${index}`;
+    runtime.frame().variables.set(name, { type: column.type, value: row[cursor.columns.length + index] ?? null });
+    return {
+      kind: 'compare',
+      operator: '=',
+      left: { kind: 'column', path: [column.name], line },
+      right: { kind: 'variable', name, line },
+      line,
+    };
+  });
+  const where = conditions.reduce((left, right): Condition => ({ kind: 'and', left, right, line }));
+  return { ...statement, cursor: null, where };
 }
 
 export function closeCursor(name: string, action: 'close' | 'deallocate', runtime: Runtime): void {

@@ -12,7 +12,7 @@ import { quote } from '../emitter/typed';
 import { type ModuleDefinition, type Path, type Query, type StatementBody, type TableBody } from '../parser/ast';
 import { checkFunctionBody, precompile } from './compile-batch';
 import { emptyTable, planFor, planTableVariable } from './table-drafts';
-import { compileQuery, withLocks } from './queries';
+import { compileQuery, withLocks, withNumbers } from './queries';
 import { type Variable } from './state';
 import { planSchemaObject, type SchemaObjectStatement } from '../catalog/schema-plan';
 import { parseTableBodyText } from '../parser/parser';
@@ -279,8 +279,9 @@ export const forgetObject = (id: number): string =>
   `DELETE FROM catalog.permissions WHERE class = 'OBJECT' AND major_id = ${id};DELETE FROM catalog.extended_properties WHERE class = 1 AND major_id = ${id};DELETE FROM catalog.objects WHERE id = ${id} OR parent_id = ${id}`;
 
 /** SELECT ... INTO: the new table takes names, types and an identity from the query. */
-export async function selectInto(query: Query, into: Path, line: number, runtime: Runtime): Promise<void> {
+export async function selectInto(from: Query, into: Path, line: number, runtime: Runtime): Promise<void> {
   const { state } = runtime;
+  const { query, numbered } = withNumbers(from);
   const name = into.at(-1) ?? '';
   const temporary = name.startsWith('#');
   const schema = temporary ? { id: 100000 + state.spid, name: 'dbo' } : await schemaOf(into, runtime);
@@ -294,13 +295,14 @@ export async function selectInto(query: Query, into: Path, line: number, runtime
     const key = column.name.toLowerCase();
     if (seen.has(key)) throw sqlError(2705, [column.name, name], { line, scope: 'statement' });
     seen.add(key);
-    const identityColumn = column.identity === true && identity === null;
+    const numbers = numbered.get(column.name);
+    const identityColumn = numbers !== undefined || (column.identity === true && identity === null);
     if (identityColumn) identity = `c${index + 1}`;
     body.columns.push({
       name: column.name,
       type: { name: column.type.name, schema: null, type: column.type, rowversion: false, line },
       nullable: column.nullable && !identityColumn,
-      identity: identityColumn ? { seed: '1', increment: '1' } : null,
+      identity: identityColumn ? (numbers ?? { seed: '1', increment: '1' }) : null,
       computed: null,
       rowguid: false,
       sparse: false,

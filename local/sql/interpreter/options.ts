@@ -14,17 +14,11 @@ const fixedOff = new Set(
   ),
 );
 /** Options that only ask for information or speed. */
-const withoutEffect = new Set([
-  'STATISTICS IO',
-  'STATISTICS TIME',
-  'STATISTICS PROFILE',
-  'TEXTSIZE',
-  'DEADLOCK_PRIORITY',
-  'FORCEPLAN',
-  'QUERY_GOVERNOR_COST_LIMIT',
-  'NO_BROWSETABLE',
-  'REMOTE_PROC_TRANSACTIONS',
-]);
+const withoutEffect = new Set(
+  `STATISTICS IO,STATISTICS TIME,STATISTICS PROFILE,TEXTSIZE,DEADLOCK_PRIORITY,FORCEPLAN,QUERY_GOVERNOR_COST_LIMIT,NO_BROWSETABLE,REMOTE_PROC_TRANSACTIONS`.split(
+    ',',
+  ),
+);
 
 export async function setOption(statement: Extract<Statement, { kind: 'setOption' }>, runtime: Runtime): Promise<void> {
   const { options } = runtime.state;
@@ -66,9 +60,16 @@ export async function setOption(statement: Extract<Statement, { kind: 'setOption
         if (options.dateFirst < 1 || options.dateFirst > 7)
           throw sqlError(195, ['DATEFIRST', 'SET option'], { line: statement.line });
         break;
+      case 'CONTEXT_INFO': {
+        const binary = { name: 'varbinary', length: 128 } as const;
+        const value = statement.argument && (await runtime.evaluateAs(statement.argument, binary));
+        runtime.state.context.set('', { value, fixed: false });
+        break;
+      }
       case 'DATEFORMAT':
         options.dateFormat = statement.value.toLowerCase();
-        if (options.dateFormat !== 'mdy') throw notSupported(`SET DATEFORMAT ${statement.value}`, statement.line);
+        if (!['mdy', 'dmy', 'ymd'].includes(options.dateFormat))
+          throw notSupported(`SET DATEFORMAT ${statement.value}`, statement.line);
         break;
       case 'LANGUAGE':
         if (!['us_english', 'english'].includes(statement.value.toLowerCase()))

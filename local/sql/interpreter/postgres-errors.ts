@@ -72,6 +72,10 @@ export async function translateError(error: PostgresError, context: ErrorContext
     case '2201E':
     case '2201F':
       return sqlError(3623);
+    case '2201W':
+      return sqlError(127);
+    case '2201X':
+      return sqlError(10742);
     case '42P10':
       return sqlError(145);
     case '42P20':

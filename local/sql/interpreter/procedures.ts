@@ -188,6 +188,8 @@ export async function runInsertExecute(
   const { state } = runtime;
   const rows: { values: Text[]; types: SqlType[] }[] = [];
   const outer = state.sink;
+  if (state.collecting) throw sqlError(8164, [], { line });
+  state.collecting = true;
   const limit = 50_000;
   let types: SqlType[] = [];
   state.sink = {
@@ -206,6 +208,7 @@ export async function runInsertExecute(
     });
   } finally {
     state.sink = outer;
+    state.collecting = false;
   }
   const width = rows[0]?.types.length ?? types.length;
   if (rows.length === 0) {

@@ -8,6 +8,7 @@ import { convert } from '../emitter/convert';
 import { hole } from '../emitter/holes';
 import { type Typed } from '../emitter/typed';
 import { binaryOf, type Expression, type Query, type Select, type SelectItem } from '../parser/ast';
+import { parseExpressionText, parseTypeText } from '../parser/parser';
 import { type SqlColumn, type SqlType } from '../session';
 import { type TableLock } from '../binder/environment';
 import { type CompiledQuery } from './compiled';
@@ -113,6 +114,46 @@ function compileAccumulation(
     sql,
     columns: variables.map(({ name, type }) => ({ name, type, sql: '', nullable: true, collation: null })),
   };
+}
+
+type Numbers = { seed: string; increment: string };
+
+/** `IDENTITY(int, 1, 1) AS n` of SELECT INTO as a row number, and what the new column counts by. */
+export function withNumbers(query: Query): { query: Query; numbered: ReadonlyMap<string, Numbers> } {
+  const { body } = query;
+  const numbered = new Map<string, Numbers>();
+  if (body.kind !== 'select') return { query, numbered };
+  const items = body.items.map((item): SelectItem => {
+    if (item.kind !== 'expression' || item.expression.kind !== 'call' || item.expression.path.join() !== 'IDENTITY')
+      return item;
+    const { args, line } = item.expression;
+    const [typeName, seed, increment] = args.map((arg) =>
+      arg.kind === 'literal' ? arg.text : arg.kind === 'column' ? arg.path.join('.') : '',
+    );
+    const numbers = { seed: seed ?? '1', increment: increment ?? '1' };
+    numbered.set(item.alias ?? '', numbers);
+    const literal = (text: string): Expression => ({ kind: 'literal', type: 'int', text, line });
+    const binary = (operator: '+' | '-' | '*', left: Expression, right: Expression): Expression => ({
+      kind: 'binary',
+      operator,
+      left,
+      right,
+      line,
+    });
+    const orderBy = [{ expression: parseExpressionText('(SELECT NULL)'), descending: false }];
+    const count: Expression = {
+      ...{ kind: 'call', path: ['ROW_NUMBER'], args: [], distinct: false, star: false, orderWithin: [], line },
+      over: { partitionBy: [], orderBy, frame: '' },
+    };
+    const operand = binary(
+      '+',
+      literal(numbers.seed),
+      binary('*', binary('-', count, literal('1')), literal(numbers.increment)),
+    );
+    const type = parseTypeText(typeName ?? 'int');
+    return { ...item, expression: { kind: 'cast', operand, type, style: null, try: false, name: 'CAST', line } };
+  });
+  return { query: { ...query, body: { ...body, items } }, numbered };
 }
 
 function replaceHoles(sql: string, names: ReadonlyMap<string, number>, folded: string): string {

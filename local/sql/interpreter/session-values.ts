@@ -114,6 +114,11 @@ function sessionValue(name: string, { state, frame }: Pick<Runtime, 'state' | 'f
       return [state.identity.server, sysname];
     case 'spid':
       return [String(state.spid), int];
+    case 'date_format':
+      // beyond all styles of CONVERT
+      return [{ mdy: '0', dmy: '1001', ymd: '1002' }[state.options.dateFormat] ?? '0', int];
+    case 'context_info':
+      return [state.context.get('')?.value ?? null, { name: 'varbinary', length: 128 }];
     case 'trigger_nestlevel':
       return [String(state.triggerNesting), int];
     default:
@@ -124,6 +129,7 @@ function sessionValue(name: string, { state, frame }: Pick<Runtime, 'state' | 'f
 function computedValue(name: string, { state, frame }: Pick<Runtime, 'state' | 'frame'>): [Text, SqlType] {
   const at = name.indexOf(':');
   const argument = name.slice(at + 1);
+  if (name.startsWith('session_context:')) return [state.context.get(argument)?.value ?? null, nvarchar(4000)];
   if (name.startsWith('cursor_status:')) {
     const [, scope = '', cursor = ''] = name.split(':');
     return [String(cursorStatus(scope.toLowerCase(), cursor, { state, frame })), { name: 'smallint' }];

@@ -102,6 +102,8 @@ export function createSession(deps: SessionDeps): SqlSession {
     error: 0,
     identityValue: null,
     caught: [],
+    context: new Map(),
+    collecting: false,
     tryDepth: 0,
     identityInsert: null,
     fetchStatus: 0,
@@ -264,6 +266,7 @@ export function createSession(deps: SessionDeps): SqlSession {
       await transaction.close();
       state.options = { ...defaultOptions(), isolation: state.options.isolation };
       state.identityInsert = null;
+      state.context.clear();
     },
     close: async () => {
       if (closed) return;

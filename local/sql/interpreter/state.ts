@@ -79,11 +79,15 @@ export interface SessionState {
   caught: { error: SqlError; line: number; procedure: string }[];
   /** CATCH and TRY blocks that are open in all frames. */
   tryDepth: number;
+  /** sp_set_session_context by key, and SET CONTEXT_INFO under ''. */
+  context: Map<string, { value: Text; fixed: boolean }>;
   /** Object id of the table with IDENTITY_INSERT ON. */
   identityInsert: number | null;
   fetchStatus: number;
   cursorRows: number;
   triggerNesting: number;
+  /** INSERT ... EXEC is waiting for rows, which it can only do once at a time. */
+  collecting: boolean;
   sink: ResponseSink;
   signal: AbortSignal;
 }

@@ -52,6 +52,7 @@ const procedures: Record<string, SystemProcedure> = {
   sp_refreshsqlmodule: (call) => refresh(call, '@name'),
   sp_recompile: (call) => refresh(call, '@objname'),
   sp_updatestats: async () => 0,
+  sp_set_session_context: setContext,
   sp_tableoption: async () => 0,
   sp_helptext: helpText,
   sp_addrole: (call) => principal(call, 'R'),
@@ -237,6 +238,19 @@ async function helpText(call: ProcedureCall): Promise<number> {
   const lines = found.source.split(/(?<=\n)/);
   for (const line of lines) await runtime.state.sink.row([line]);
   runtime.done(lines.length, true);
+  return 0;
+}
+
+/** sp_set_session_context: a value that the session keeps, maybe for good. */
+async function setContext(call: ProcedureCall): Promise<number> {
+  const { context } = call.runtime.state;
+  const [key, , fixed] = named(call, '@key', '@value', '@read_only');
+  const arg = call.args.find(({ name }) => name !== null && same(name, '@value')) ?? call.args[1];
+  if (key == null || arg === undefined)
+    throw sqlError(201, ['sp_set_session_context', key == null ? '@key' : '@value']);
+  if (context.get(key)?.fixed === true) throw sqlError(15664, [key], { procedure: 'sp_set_session_context' });
+  const value = await convertValue(arg.value, arg.type, { name: 'nvarchar', length: 4000 }, call.runtime);
+  context.set(key, { value, fixed: fixed === '1' });
   return 0;
 }
 

@@ -97,9 +97,20 @@ export interface Query extends Node {
   orderBy: OrderItem[];
   offset: Expression | null;
   fetch: Expression | null;
-  /** FOR XML PATH(''): the only column of all rows as one string, as xml text or (by TYPE and .value) as it is. */
-  joined: 'xml' | 'text' | null;
+  xml: XmlClause | null;
   json: JsonClause | null;
+}
+
+/** FOR XML. */
+export interface XmlClause {
+  mode: 'path' | 'raw' | 'auto';
+  /** Name of each row's element; '' for none. */
+  row: string;
+  root: string | null;
+  elements: boolean;
+  type: boolean;
+  /** Behind TYPE stood `.value('.', ...)`: the text is wanted as it is. */
+  text: boolean;
 }
 
 /** FOR JSON. */
@@ -163,6 +174,7 @@ export type TableSource = Node &
     | { kind: 'variable'; name: string; alias: string | null }
     | { kind: 'derived'; query: Query; alias: string; columns: string[] }
     | { kind: 'function'; path: Path; args: Expression[]; alias: string | null; columns: string[] }
+    | { kind: 'xmlNodes'; operand: Expression; path: string; alias: string; column: string }
     | { kind: 'openJson'; args: Expression[]; schema: JsonColumn[] | null; alias: string | null }
     | {
         kind: 'pivot';

@@ -79,7 +79,7 @@ function parsePrimary(cursor: Cursor): Expression {
     case 'variable':
       cursor.next();
       if (cursor.is('.') && cursor.peek(2).upper !== '(') throw sqlError(137, [token.text], { line });
-      if (cursor.is('.')) cursor.unsupported('methods of a variable (xml, spatial types)');
+      if (cursor.accept('.')) return parseCall(cursor, [token.text, cursor.next().text], line);
       return { kind: 'variable', name: token.text, line };
     case 'operator':
       if (cursor.accept('(')) return parseParenthesis(cursor, line);
@@ -120,7 +120,9 @@ function parseParenthesis(cursor: Cursor, line: number): Expression {
     const query = cursor.grammar.query(cursor);
     cursor.expect(')');
     const subquery: Expression = { kind: 'subquery', query, line };
-    return query.joined === 'text' ? parseXmlValue(cursor, subquery, line) : subquery;
+    if (query.xml?.type !== true || !cursor.is('.')) return subquery;
+    query.xml.text = true;
+    return parseXmlValue(cursor, subquery, line);
   }
   const inner = parseExpression(cursor);
   cursor.expect(')');

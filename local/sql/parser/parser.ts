@@ -1,11 +1,12 @@
 import { tokenize, type LexerOptions } from '../lexer/lexer';
-import { type Expression, type Parameter, type Path, type Statement, type TableBody } from './ast';
+import { type Expression, type Parameter, type Path, type Statement, type TableBody, type TypeName } from './ast';
 import { createCursor, type Cursor } from './cursor';
 import { parseCondition, parseExpression } from './expressions';
 import { parseParameters } from './modules';
 import { parseQuery } from './query';
 import { parseTableBody } from './tables';
 import { parseImplicitExecute, parseStatements } from './statements';
+import { parseType } from './types';
 
 function open(source: string, options: LexerOptions): Cursor {
   return createCursor(source, tokenize(source, options), { query: parseQuery, statements: parseStatements });
@@ -33,6 +34,14 @@ export function parseParameterList(source: string, options: LexerOptions): Param
   const parameters = parseParameters(cursor);
   if (cursor.peek().kind !== 'end') cursor.fail();
   return parameters;
+}
+
+/** A type inside a string, as xml's value() takes it. */
+export function parseTypeText(source: string): TypeName {
+  const cursor = open(source, { quotedIdentifier: true });
+  const type = parseType(cursor);
+  if (cursor.peek().kind !== 'end') cursor.fail();
+  return type;
 }
 
 /** The text of a default or of a computed column, as the catalog keeps it. */

@@ -13,23 +13,15 @@ import {
   type SelectItem,
   type TableSource,
   type Top,
+  type XmlClause,
 } from './ast';
 import { sqlError } from '../errors';
 import { type Cursor } from './cursor';
 import { parseCondition, parseExpression, parseOrderItems, parseSubquery } from './expressions';
 import { parseType } from './types';
 
-export const assignOperators = [
-  '=',
-  '+=',
-  '-=',
-  '*=',
-  '/=',
-  '%=',
-  '&=',
-  '|=',
-  '^=',
-] as const satisfies AssignOperator[];
+// prettier-ignore
+export const assignOperators = ['=', '+=', '-=', '*=', '/=', '%=', '&=', '|=', '^='] as const satisfies AssignOperator[];
 
 /** SELECT with all of its clauses, also behind WITH. */
 export function parseQuery(cursor: Cursor): Query {
@@ -58,7 +50,7 @@ export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[])
     orderBy: [],
     offset: null,
     fetch: null,
-    joined: null,
+    xml: null,
     json: null,
     line,
   };
@@ -73,19 +65,35 @@ export function parseQueryAfterWith(cursor: Cursor, commonTables: CommonTable[])
       cursor.expect('ONLY');
     }
   }
-  if (cursor.is('FOR', 'XML', 'PATH', '(') && cursor.peek(4).kind === 'string' && cursor.peek(4).text === '') {
-    for (let token = 0; token < 5; token++) cursor.next();
-    cursor.expect(')');
-    query.joined = cursor.accept(',', 'TYPE') ? 'text' : 'xml';
-    if (query.joined === 'text' && !cursor.is(')', '.'))
-      cursor.unsupported("FOR XML PATH(''), TYPE without .value(...)");
-    if (cursor.is(',')) cursor.unsupported('FOR XML with options');
-  }
+  if (cursor.accept('FOR', 'XML')) query.xml = parseXmlClause(cursor);
   if (cursor.accept('FOR', 'JSON')) query.json = parseJsonClause(cursor);
-  if (cursor.is('FOR') && ['XML', 'BROWSE'].includes(cursor.peek(1).upper)) {
-    cursor.unsupported(`FOR ${cursor.peek(1).upper}`);
-  }
+  if (cursor.is('FOR', 'BROWSE')) cursor.unsupported('FOR BROWSE');
   return query;
+}
+
+/** A name in parentheses, as ROOT, PATH and RAW take it; `otherwise` without one. */
+function parseQuotedName(cursor: Cursor, otherwise: string): string {
+  return cursor.is('(') ? (cursor.parenthesized(() => cursor.next().text)[0] ?? otherwise) : otherwise;
+}
+
+function parseXmlClause(cursor: Cursor): XmlClause {
+  const mode = cursor.acceptOne(['PATH', 'RAW', 'AUTO'] as const);
+  if (mode === null) return cursor.unsupported(`FOR XML ${cursor.peek().text}`);
+  const row = mode === 'AUTO' ? '' : parseQuotedName(cursor, 'row');
+  const clause: XmlClause = {
+    mode: ({ PATH: 'path', RAW: 'raw', AUTO: 'auto' } as const)[mode],
+    ...{ row, root: null, elements: false, type: false, text: false },
+  };
+  while (cursor.accept(',')) {
+    if (cursor.accept('TYPE')) clause.type = true;
+    else if (cursor.accept('ELEMENTS')) {
+      if (cursor.is('XSINIL')) cursor.unsupported('FOR XML ... ELEMENTS XSINIL');
+      cursor.accept('ABSENT');
+      clause.elements = true;
+    } else if (cursor.accept('ROOT')) clause.root = parseQuotedName(cursor, 'root');
+    else cursor.unsupported(`FOR XML ..., ${cursor.peek().text}`);
+  }
+  return clause;
 }
 
 function parseJsonClause(cursor: Cursor): JsonClause {
@@ -97,7 +105,7 @@ function parseJsonClause(cursor: Cursor): JsonClause {
     else if (cursor.accept('WITHOUT_ARRAY_WRAPPER')) clause.wrapper = false;
     else {
       cursor.expect('ROOT');
-      clause.root = cursor.is('(') ? (cursor.parenthesized(() => cursor.next().text)[0] ?? '') : 'root';
+      clause.root = parseQuotedName(cursor, 'root');
     }
   }
   if (clause.root !== null && !clause.wrapper) throw sqlError(13620, [], { line: cursor.peek(-1).line });
@@ -394,6 +402,7 @@ function parseTableSource(cursor: Cursor): TableSource {
   }
   if (token.kind === 'variable') {
     cursor.next();
+    if (cursor.accept('.')) return parseNodes(cursor, { kind: 'variable', name: token.text, line });
     return { kind: 'variable', name: token.text, alias: parseAlias(cursor, false), line };
   }
   if (cursor.accept('OPENJSON')) {
@@ -402,11 +411,13 @@ function parseTableSource(cursor: Cursor): TableSource {
     const schema = cursor.accept('WITH') ? cursor.parenthesized(() => parseJsonColumn(cursor)) : null;
     return { kind: 'openJson', args, schema, alias: parseAlias(cursor, false), line };
   }
-  for (const word of ['OPENXML', 'OPENROWSET', 'OPENQUERY', 'OPENDATASOURCE', 'CONTAINSTABLE', 'FREETEXTTABLE']) {
+  for (const word of `OPENXML OPENROWSET OPENQUERY OPENDATASOURCE CONTAINSTABLE FREETEXTTABLE`.split(' ')) {
     if (cursor.is(word, '(')) cursor.unsupported(word);
   }
   cursor.accept('::'); // system functions, in the form of SQL Server 2000
   const path = cursor.path();
+  if (path.length > 1 && path.at(-1)?.toLowerCase() === 'nodes' && cursor.is('('))
+    return parseNodes(cursor, { kind: 'column', path: path.slice(0, -1), line });
   if (cursor.is('(') && !isHintList(cursor)) {
     cursor.expect('(');
     const args = cursor.is(')') ? [] : cursor.list(() => parseExpression(cursor));
@@ -421,6 +432,20 @@ function parseTableSource(cursor: Cursor): TableSource {
   if (cursor.is('TABLESAMPLE')) cursor.unsupported('TABLESAMPLE');
   if (hints.length === 0) hints = parseHints(cursor);
   return { kind: 'table', path, alias, hints, line };
+}
+
+/** `.nodes('path') AS t(c)`, of which the name may be read already. */
+function parseNodes(cursor: Cursor, operand: Expression): TableSource {
+  const { line } = operand;
+  if (!cursor.is('(')) cursor.expect('NODES');
+  cursor.expect('(');
+  const token = cursor.next();
+  if (token.kind !== 'string' && token.kind !== 'nstring') cursor.unsupported('computed arguments of xml methods');
+  cursor.expect(')');
+  cursor.accept('AS');
+  const alias = cursor.name();
+  const [column = ''] = cursor.parenthesized(() => cursor.name());
+  return { kind: 'xmlNodes', operand, path: token.text, alias, column, line };
 }
 
 function parseJsonColumn(cursor: Cursor): JsonColumn {

@@ -201,21 +201,13 @@ function parseCursorDefinition(cursor: Cursor, variable: string | null = null): 
   cursor.accept('INSENSITIVE');
   let scroll = cursor.accept('SCROLL');
   let local = variable !== null;
+  if (variable === null && cursor.peek().kind === 'word' && !cursor.is('CURSOR'))
+    throw sqlError(155, [cursor.peek().text, 'CURSOR'], { state: 2, line: cursor.peek().line });
   cursor.expect('CURSOR');
-  const words = [
-    'LOCAL',
-    'GLOBAL',
-    'FORWARD_ONLY',
-    'SCROLL',
-    'STATIC',
-    'KEYSET',
-    'DYNAMIC',
-    'FAST_FORWARD',
-    'READ_ONLY',
-    'SCROLL_LOCKS',
-    'OPTIMISTIC',
-    'TYPE_WARNING',
-  ] as const;
+  const words =
+    `LOCAL GLOBAL FORWARD_ONLY SCROLL STATIC KEYSET DYNAMIC FAST_FORWARD READ_ONLY SCROLL_LOCKS OPTIMISTIC TYPE_WARNING`.split(
+      ' ',
+    );
   for (let word = cursor.acceptOne(words); word !== null; word = cursor.acceptOne(words)) {
     if (['SCROLL', 'STATIC', 'KEYSET', 'DYNAMIC'].includes(word)) scroll = true;
     if (word === 'LOCAL') local = true;
@@ -277,6 +269,7 @@ function parseSet(cursor: Cursor): StatementBody {
     return { kind: 'setOption', options, value: parseOnOff(cursor) ? 'ON' : 'OFF', argument: null };
   }
   const options = cursor.list(() => cursor.next().upper);
+  if (cursor.is('=')) throw sqlError(195, [cursor.peek(-1).text, 'SET option'], { line: cursor.peek(-1).line });
   if (cursor.is('ON') || cursor.is('OFF'))
     return { kind: 'setOption', options, value: parseOnOff(cursor) ? 'ON' : 'OFF', argument: null };
   const token = cursor.peek();

@@ -141,8 +141,8 @@ export function parseConstraint(cursor: Cursor, column: string | null): Constrai
     if (cursor.accept('FOREIGN', 'KEY') && cursor.is('(')) columns = cursor.parenthesized(() => cursor.name());
     return { kind: 'foreign', name, ...parseReferences(cursor, columns), line };
   }
-  const primary = cursor.accept('PRIMARY', 'KEY');
-  if (!primary) cursor.expect('UNIQUE');
+  const primary = cursor.accept('PRIMARY');
+  cursor.expect(primary ? 'KEY' : 'UNIQUE');
   const clustered = cursor.accept('CLUSTERED') ? true : cursor.accept('NONCLUSTERED') ? false : null;
   if (cursor.accept('HASH')) cursor.unsupported('hash indexes of memory-optimized tables');
   const columns = cursor.is('(')

@@ -68,24 +68,9 @@ function builtInType(upper: string, args: Argument[], defaultLength: number, lin
   const [first, second] = args;
   const number = (value: Argument | undefined, fallback: number): number =>
     typeof value === 'number' ? value : fallback;
+  const simple = simpleTypes.find((name) => name === upper.toLowerCase());
+  if (simple !== undefined) return { name: simple };
   switch (upper) {
-    case 'BIT':
-    case 'TINYINT':
-    case 'SMALLINT':
-    case 'INT':
-    case 'BIGINT':
-    case 'MONEY':
-    case 'SMALLMONEY':
-    case 'REAL':
-    case 'TEXT':
-    case 'NTEXT':
-    case 'IMAGE':
-    case 'XML':
-    case 'UNIQUEIDENTIFIER':
-    case 'DATE':
-    case 'DATETIME':
-    case 'SMALLDATETIME':
-      return simpleTypes[upper];
     case 'FLOAT':
       if (number(first, 53) > 53) throw sqlError(2750, [number(first, 53), 53], { line });
       if (number(first, 53) < 1) throw sqlError(1001, [line, number(first, 53)], { line });
@@ -123,24 +108,11 @@ function builtInType(upper: string, args: Argument[], defaultLength: number, lin
   }
 }
 
-const simpleTypes = {
-  BIT: { name: 'bit' },
-  TINYINT: { name: 'tinyint' },
-  SMALLINT: { name: 'smallint' },
-  INT: { name: 'int' },
-  BIGINT: { name: 'bigint' },
-  MONEY: { name: 'money' },
-  SMALLMONEY: { name: 'smallmoney' },
-  REAL: { name: 'real' },
-  TEXT: { name: 'text' },
-  NTEXT: { name: 'ntext' },
-  IMAGE: { name: 'image' },
-  XML: { name: 'xml' },
-  UNIQUEIDENTIFIER: { name: 'uniqueidentifier' },
-  DATE: { name: 'date' },
-  DATETIME: { name: 'datetime' },
-  SMALLDATETIME: { name: 'smalldatetime' },
-} as const;
+// prettier-ignore
+const simpleTypes = [
+  'bit', 'tinyint', 'smallint', 'int', 'bigint', 'money', 'smallmoney', 'real', 'text', 'ntext', 'image', 'xml',
+  'uniqueidentifier', 'date', 'datetime', 'smalldatetime',
+] as const;
 
 const temporalNames = { TIME: 'time', DATETIME2: 'datetime2', DATETIMEOFFSET: 'datetimeoffset' } as const;
 const sizedNames = {

@@ -74,9 +74,9 @@ test.each([
 });
 
 test.each([
-  ['FOR XML', 'SELECT 1 AS a FOR XML PATH'],
-  ['PIVOT', 'SELECT * FROM dbo.T PIVOT (MAX(Name) FOR Id IN ([1])) AS p'],
-  ['sql_variant', 'DECLARE @v sql_variant'],
+  ['FOR XML EXPLICIT', 'SELECT 1 AS a FOR XML EXPLICIT'],
+  ['columnstore', 'CREATE CLUSTERED COLUMNSTORE INDEX i ON dbo.T'],
+  ['sql_variant', 'CREATE TABLE dbo.H (v sql_variant)'],
   ['sp_help', 'EXEC sp_help'],
   ['PERIOD FOR SYSTEM_TIME', 'CREATE TABLE dbo.H (Id int, PERIOD FOR SYSTEM_TIME (a, b))'],
   ['CREATE LOGIN', "CREATE LOGIN l WITH PASSWORD = 'x'"],

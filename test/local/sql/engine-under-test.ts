@@ -116,3 +116,48 @@ export function parameter(name: string, value: SqlValue, output = false): RpcPar
   const type = typeof value === 'number' ? ({ name: 'int' } as const) : ({ name: 'nvarchar', length: 'max' } as const);
   return { name, type, value, output, useDefault: false };
 }
+
+const shown = (value: SqlValue): string => {
+  if (value === null) return 'NULL';
+  if (typeof value === 'boolean') return value ? '1' : '0';
+  return value instanceof Uint8Array ? `0x${Buffer.from(value).toString('hex').toUpperCase()}` : String(value);
+};
+
+/**
+ * What batches (between lines with GO) answer, in its order and in short: `1,a|2,NULL` for rows, `(none)` for none of
+ * them, `!207` for an error, `>text` for PRINT, `i3621` for a message with a number. An empty result before an error is
+ * left out.
+ */
+export async function transcript(client: Client, text: string): Promise<string> {
+  const events: string[] = [];
+  let rows: string[] | null = null;
+  const flush = (): void => {
+    if (rows !== null) events.push(rows.length > 0 ? rows.join('|') : '(none)');
+    rows = null;
+  };
+  for (const batch of text.split(/^GO$/m)) {
+    await client.session.execute(
+      { kind: 'batch', text: batch },
+      {
+        columns: () => {
+          flush();
+          rows = [];
+        },
+        row: (values) => void rows?.push(values.map(shown).join(',')),
+        done: flush,
+        message: ({ number, severity, message }) => {
+          if (severity > 10 && rows?.length === 0) rows = null;
+          flush();
+          if (severity > 10 && events.at(-1) === '(none)') events.pop();
+          events.push(severity > 10 ? `!${number}` : number === 0 || number === 50000 ? `>${message}` : `i${number}`);
+        },
+        environment: () => undefined,
+        returnStatus: () => undefined,
+        returnValue: () => undefined,
+      },
+      new AbortController().signal,
+    );
+    flush();
+  }
+  return events.join(' ; ');
+}

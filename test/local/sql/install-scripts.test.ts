@@ -139,7 +139,7 @@ test('rows become one string by FOR XML PATH', async () => {
     client.value(`SELECT STUFF((SELECT ',' + S FROM dbo.N ORDER BY Id FOR XML PATH('')${more}, 1, 1, '')`);
   expect(await list(')')).toBe('a&lt;b,c');
   expect(await list(", TYPE).value('.', 'nvarchar(max)')")).toBe('a<b,c');
-  expect(await client.fails("SELECT S FROM dbo.N FOR XML PATH('row')")).toEqual([49999]);
+  expect(await client.fails('SELECT S FROM dbo.N FOR XML EXPLICIT')).toEqual([49999]);
 });
 
 test('SET NOEXEC ON: batches are compiled and not run', async () => {
@@ -199,7 +199,7 @@ test('sp_helpindex describes the indexes of a table', async () => {
 });
 
 test.each([
-  ['the function SOUNDEX', "SELECT SOUNDEX('a')"],
+  ['the function COMPRESS', "SELECT COMPRESS('a')"],
   ['the system view sys.sysprocesses', 'SELECT * FROM sys.sysprocesses'],
   ['the system procedure sp_spaceused', 'EXEC sp_spaceused'],
 ])('what SQL Server has and the stand-in has not is named: %s', async (name, text) => {
