@@ -38,6 +38,7 @@ export function requestedServer(options: {
     numbersAt: null,
     usagesAt: null,
     reservations: [],
+    refusedAt: null,
     load: 1,
     retirement: null,
   };

@@ -129,6 +129,7 @@ export function createRegistry(deps: {
             serverDtus: dtus === undefined ? server.numbers.serverDtus : dtus,
           },
           numbersAt: count === undefined ? server.numbersAt : new Date(count.fromMs).toISOString(),
+          refusedAt: count !== undefined && count.fromMs > Date.parse(server.refusedAt ?? '') ? null : server.refusedAt,
           usagesAt: dtus === undefined ? server.usagesAt : at(),
         };
         next.load = loadOf(next, nowMs, policy);
@@ -137,6 +138,7 @@ export function createRegistry(deps: {
           next.numbers.databases?.value === server.numbers.databases?.value &&
           next.numbers.databases?.limit === server.numbers.databases?.limit &&
           next.reservations.length === server.reservations.length &&
+          next.refusedAt === server.refusedAt &&
           next.usagesAt === server.usagesAt;
         const fresh = server.numbersAt !== null && nowMs - Date.parse(server.numbersAt) < refreshAfterMs;
         return same && (fresh || count === undefined) ? null : next;

@@ -63,6 +63,8 @@ export const serverSchema = z.object({
   numbersAt: isoTime.nullable(),
   usagesAt: isoTime.nullable(),
   reservations: z.array(reservationSchema),
+  /** When Azure refused a further database on it, whatever our numbers say; null again as soon as it was counted after that. */
+  refusedAt: isoTime.nullable().default(null),
   /** The fullest metric with what is reserved, as a fraction of its limit. What placement sorts by. */
   load: z.number(),
   /** Set by a person. `draining` and `retired` are believed only with it. */
