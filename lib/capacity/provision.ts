@@ -9,7 +9,7 @@ import { type FailureClass, isOurs } from './model';
 import { loadOf } from './load';
 import { type Policy } from './policy';
 import { type Failure, type Server, type ServerTemplate } from './schema';
-import { securitySteps } from './security';
+import { openingsOf, securitySteps } from './security';
 import { type ServerStore } from './server-store';
 import { type CapacityStore } from './store';
 
@@ -170,6 +170,7 @@ export function createProvision(deps: ProvisionDeps) {
       if (problem !== null) throw new Error(`${step.name}: ${problem}, although it was just set`);
       verified[step.name] = now();
     }
+    const open = await openingsOf(azure, template, existing);
     const databases = await azure.countDatabases(server.resourceGroup, server.name);
     const written = await write(
       server,
@@ -181,7 +182,7 @@ export function createProvision(deps: ProvisionDeps) {
           fullyQualifiedDomainName: existing.fullyQualifiedDomainName,
           tags: { ...existing.tags, ...template.tags },
           templateVersion: template.version,
-          security: { verifiedAt: now(), steps: verified },
+          security: { verifiedAt: now(), steps: verified, openings: open },
           numbers: { ...current.numbers, databases: { value: databases, limit } },
           numbersAt: now(),
           creation: { ...current.creation, readyAt: current.creation.readyAt ?? now(), failures: 0, failure: null },

@@ -58,6 +58,8 @@ export const serverSchema = z.object({
     /** When every step was last seen as the template wants it; null: never yet. */
     verifiedAt: isoTime.nullable(),
     steps: z.record(z.string(), isoTime),
+    /** Ways in that the template does not name, as last seen. */
+    openings: z.array(z.object({ what: z.string(), severity: z.enum(severities) })).default([]),
   }),
   numbers: z.object({ databases: measureSchema.nullable(), serverDtus: measureSchema.nullable() }),
   numbersAt: isoTime.nullable(),

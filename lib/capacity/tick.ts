@@ -11,6 +11,7 @@ import { type CapacityMetrics } from './metrics';
 import { isInFlight } from './model';
 import { createRequestServer } from './next-server';
 import { type Known, type Observe } from './observe';
+import { openingConditions } from './openings';
 import { decide, type Decision } from './plan';
 import { type Policy } from './policy';
 import { type Provision } from './provision';
@@ -161,6 +162,7 @@ export function createTick(deps: TickDeps) {
         ...decision.conditions,
         ...provisioningConditions(documents, decision),
         ...fullServers(documents, policy),
+        ...openingConditions(documents),
         ...unknownConditions(region, unknown, documents, listing.known ? damaged : [], nowMs, policy),
       );
       const requested =

@@ -53,7 +53,7 @@ export function aServer(name: string, changes: Partial<Server> = {}): Server {
     state: 'ready',
     fullyQualifiedDomainName: `${name}.database.windows.net`,
     creation: { ...base.creation, readyAt: at },
-    security: { verifiedAt: at, steps: {} },
+    security: { verifiedAt: at, steps: {}, openings: [] },
     numbers: { databases: { value: 0, limit: 5_000 }, serverDtus: null },
     numbersAt: at,
     usagesAt: at,
