@@ -185,8 +185,10 @@ export const moveSchema = z.object({
   server: z.string(),
   database: z.string(),
   fromPool: z.string(),
-  /** Null: no pool of the same server has room; moving to another server changes where clients connect to. */
+  /** Null: no pool has room. */
   toPool: z.string().nullable(),
+  /** Of that pool, where it is another one: then it is only proposed, because clients would have to connect elsewhere. */
+  toServer: z.string().nullable().default(null),
   state: z.enum(['proposed', 'moving', 'made', 'failed']),
   reason: z.string(),
   at: isoTime,

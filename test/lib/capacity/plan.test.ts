@@ -5,7 +5,7 @@ import { type Condition, type RegionFacts } from '../../../lib/capacity/facts';
 import { decide } from '../../../lib/capacity/plan';
 import { policySchema } from '../../../lib/capacity/policy';
 import { simulate } from '../../../lib/capacity/simulate';
-import { movesOf } from '../../../lib/capacity/balance';
+import { movesOf } from '../../../lib/capacity/moves';
 import { type Server } from '../../../lib/capacity/schema';
 import { freshState } from '../../../lib/capacity/store';
 import { aServer, region } from '../../support/capacity';
