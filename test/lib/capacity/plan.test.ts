@@ -117,6 +117,20 @@ describe('the decision', () => {
     expect(decide(facts([filled('a', 3_700), unknown]), policy).action).toBe('create');
   });
 
+  it('does not take a burst for twice as many as it was, because a count may already contain it', () => {
+    const nowMs = 1_000_000;
+    const burst = (confirmedAtMs: number | null) => ({
+      ...filled('a', 1_500),
+      numbersAt: new Date(nowMs).toISOString(),
+      reservations: [{ id: 'r', count: 1_500, expiresAtMs: nowMs + 1, confirmedAtMs }],
+    });
+    const valueOf = (confirmedAtMs: number | null) =>
+      decide(facts([burst(confirmedAtMs)], { nowMs }), policy).metrics[0]?.value;
+    expect(valueOf(nowMs - 1)).toBe(1_500);
+    expect(valueOf(nowMs + 1)).toBe(3_000);
+    expect(valueOf(null)).toBe(3_000);
+  });
+
   it('waits after a server became ready, except when it is urgent', () => {
     const creations = [{ server: 'b', requestedAtMs: 100 * hour - 6 * minute, durationMs: 2 * minute }];
     const memory = { ...freshState(region), aboveCreate: { databases: 5 }, creations };
