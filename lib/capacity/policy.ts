@@ -48,6 +48,11 @@ export const policySchema = z
     quotaReserve: z.int().min(0).default(2),
     /** Between two ticks; the timer's schedule says when they really come. */
     tickIntervalMs: milliseconds.default(minutes(5)),
+    /**
+     * For how long a monitor that died keeps the next one out of its region. Longer than any single step should take: it is
+     * renewed between steps, and what keeps a slow holder from harm is its fence, not this.
+     */
+    leaseMs: milliseconds.default(minutes(2)),
     /** How long creating takes while nothing was measured. */
     assumedCreationMs: milliseconds.default(minutes(5)),
     /** How long a quota ticket takes. */

@@ -3,6 +3,7 @@ import { type ArmServer, type AzureSql } from '../platform/azure-sql';
 import { type Clock } from '../platform/clock';
 import { type FleetEvents } from '../platform/cloud-events';
 import { messageOf } from '../platform/errors';
+import { Replaced } from './alone';
 import { inState, isTimeToTry, retryDelayMs, withFailure } from './documents';
 import { type CapacityMetrics } from './metrics';
 import { type FailureClass, isOurs } from './model';
@@ -160,12 +161,13 @@ export function createProvision(deps: ProvisionDeps) {
     );
   };
 
-  const secure = async (server: Server, fence: number): Promise<Server | null> => {
+  const secure = async (server: Server, fence: number, stillAlone: () => Promise<void>): Promise<Server | null> => {
     const existing = await azure.readServer(server.resourceGroup, server.name);
     // The next reconciliation says whether it is missing; here nothing can be done.
     if (existing === null) return server;
     const verified: Record<string, string> = {};
     for (const step of steps) {
+      await stillAlone();
       const problem = await applied(step, existing);
       if (problem !== null) throw new Error(`${step.name}: ${problem}, although it was just set`);
       verified[step.name] = now();
@@ -230,7 +232,7 @@ export function createProvision(deps: ProvisionDeps) {
   return {
     steps,
     /** @returns whether it is worth coming again soon */
-    async advance(server: Server, fence: number): Promise<boolean> {
+    async advance(server: Server, fence: number, stillAlone: () => Promise<void>): Promise<boolean> {
       let current: Server | null = server;
       // Three stages in one go at most: what can be done without waiting is done without waiting.
       for (let stage = 0; stage < 3 && current !== null; stage += 1) {
@@ -239,8 +241,9 @@ export function createProvision(deps: ProvisionDeps) {
         try {
           if (state === 'requested') current = await request(current, fence);
           else if (state === 'creating') current = await create(current, fence);
-          else if (state === 'securing') current = await secure(current, fence);
+          else if (state === 'securing') current = await secure(current, fence, stillAlone);
         } catch (error) {
+          if (error instanceof Replaced) throw error;
           return (await failed(current ?? server, error, fence)) !== null;
         }
         if (current === null || current.state === state) break;

@@ -112,12 +112,19 @@ export function createRegistry(deps: {
      * Counts and usages into the documents. What could not be counted keeps its older number, and its age shows it.
      * @param imagined servers that have no document; they are counted, and nothing is written
      */
-    async refresh(documents: readonly Stored[], fence: number, imagined: readonly Server[] = []): Promise<Server[]> {
+    async refresh(
+      documents: readonly Stored[],
+      fence: number,
+      stillAlone: () => Promise<void>,
+      imagined: readonly Server[],
+    ): Promise<Server[]> {
       const budget = createBudget(policy.requestsPerTick);
       const all = [...documents.map(({ server }) => server), ...imagined];
       const subjects = all.filter(({ state }) => countedStates.has(state));
       const counts = await observe.databases(subjects, budget);
+      await stillAlone();
       const usages = await observe.usages(subjects, budget);
+      await stillAlone();
       const nowMs = clock.nowMs();
       const refreshed = new Map<string, Server>();
       const refreshedServer = (server: Server): Server | null => {
@@ -155,7 +162,7 @@ export function createRegistry(deps: {
     },
 
     /** Ready servers prove their security again, the longest unproved first; one that drifted is secured once more. */
-    async verify(documents: readonly Stored[], fence: number): Promise<Correction[]> {
+    async verify(documents: readonly Stored[], fence: number, stillAlone: () => Promise<void>): Promise<Correction[]> {
       const affordable = Math.max(1, Math.floor(policy.requestsPerTick / (2 * (deps.provision.steps.length + 2))));
       const nowMs = clock.nowMs();
       const isDue = ({ verifiedAt, openings }: Server['security']): boolean => {
@@ -170,6 +177,7 @@ export function createRegistry(deps: {
       const made: Correction[] = [];
       for (const stored of due.slice(0, affordable)) {
         const { server } = stored;
+        await stillAlone();
         // What cannot be read now is unknown: neither proved nor drifted.
         const seen = await proof(server).catch(() => undefined);
         if (seen === undefined) continue;

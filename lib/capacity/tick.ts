@@ -128,13 +128,14 @@ export function createTick(deps: TickDeps) {
       const { listing, conditions, ...found } = await looked(region, fence, stillAlone);
       corrections.push(...found.corrections);
       if (policy.mode === 'act' && memory.stopped === null && listing.known) {
-        corrections.push(...(await registry.verify((await servers.region(region)).servers, fence)));
+        corrections.push(...(await registry.verify((await servers.region(region)).servers, fence, stillAlone)));
       }
       const { servers: stored, damaged } = await servers.region(region);
       const documents = imagine(
         await registry.refresh(
           stored,
           fence,
+          stillAlone,
           adoptable(found.wouldBe, policy, { templateVersion: template.version, fence, at: at() }),
         ),
         found.wouldBe,
@@ -239,7 +240,7 @@ export function createTick(deps: TickDeps) {
           const { stopped } = await store.readState(region);
           if (policy.mode !== 'act' || stopped !== null) return 0;
           await stillAlone();
-          if (await deps.provision.advance(server, fence)) again += 1;
+          if (await deps.provision.advance(server, fence, stillAlone)) again += 1;
         }
         return again;
       }),
