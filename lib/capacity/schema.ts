@@ -104,6 +104,8 @@ export const regionStateSchema = z.object({
     })
     .nullable(),
   failuresInARow: z.int(),
+  /** Names of quota tickets that were filed. */
+  tickets: z.array(z.string()).default([]),
   unknownSinceMs: z.number().nullable(),
   regional: z.object({ servers: measureSchema.nullable(), regionalVCores: measureSchema.nullable() }),
   regionalAt: isoTime.nullable(),

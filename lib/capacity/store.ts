@@ -67,6 +67,7 @@ export function freshState(region: string): RegionState {
     creations: [],
     blocked: null,
     failuresInARow: 0,
+    tickets: [],
     unknownSinceMs: null,
     regional: { servers: null, regionalVCores: null },
     regionalAt: null,

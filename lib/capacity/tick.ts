@@ -1,4 +1,5 @@
 import { type ArmServer } from '../platform/azure-sql';
+import { type AzureTickets } from '../platform/azure-tickets';
 import { type Clock } from '../platform/clock';
 import { type Alerts } from './alerts';
 import { type Alone, type TickResult } from './alone';
@@ -21,6 +22,7 @@ import { createReport } from './report';
 import { type ServerTemplate } from './schema';
 import { type ServerStore } from './server-store';
 import { type CapacityStore } from './store';
+import { createFileTickets } from './tickets';
 
 export interface TickDeps {
   servers: ServerStore;
@@ -30,6 +32,7 @@ export interface TickDeps {
   registry: Registry;
   provision: Provision;
   alerts: Alerts;
+  tickets: AzureTickets;
   alone: Alone;
   metrics: CapacityMetrics;
   policy: Policy;
@@ -58,6 +61,7 @@ const needsListing = new Set([
 export function createTick(deps: TickDeps) {
   const { servers, store, observe, registry, policy, clock, template } = deps;
   const requestServer = createRequestServer(deps);
+  const fileTickets = createFileTickets(deps);
   const report = createReport(deps);
   const at = (): string => new Date(clock.nowMs()).toISOString();
 
@@ -157,10 +161,13 @@ export function createTick(deps: TickDeps) {
         otherRegions: deps.regions.filter((other) => other !== region),
       };
       const decision = unknownBecause === null ? decide(facts, policy) : undecided(facts, unknownBecause, policy);
+      const filed = await fileTickets(region, noted, unknownBecause === null ? decision.conditions : []);
+      corrections.push(...filed.corrections);
       const unknown =
         unknownBecause === null ? null : { sinceMs: noted.unknownSinceMs ?? nowMs, because: unknownBecause };
       conditions.push(
         ...decision.conditions,
+        ...filed.conditions,
         ...provisioningConditions(documents, decision),
         ...fullServers(documents, policy),
         ...openingConditions(documents),
@@ -185,6 +192,7 @@ export function createTick(deps: TickDeps) {
           // A person may have stopped the region since it was read.
           stopped: state.stopped,
           aboveCreate: decision.aboveCreate,
+          tickets: filed.tickets,
           creations:
             requested === null
               ? noted.creations

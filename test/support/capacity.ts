@@ -120,6 +120,7 @@ export function capacityUnderTest(options: UnderTestOptions = {}): CapacityUnder
       azure: azure.azure,
       counts: azure.counts,
       heat: { heatPercent: async () => null },
+      tickets: { fileServerQuota: async () => 'filed' },
       builds: { start: async () => 'build-1', state: async () => 'succeeded' },
       events: { publish: async (event) => void events.push(event) },
       audit: createAudit(createMemoryDocuments(), { clock, newId }),
