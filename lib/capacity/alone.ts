@@ -1,4 +1,5 @@
 import { type Lease, type Leases } from '../platform/leases';
+import { type Policy } from './policy';
 
 /** Another monitor holds the region: stop at once, without a trace. */
 export class Replaced extends Error {
@@ -12,16 +13,14 @@ export interface TickResult {
   inFlight: number;
 }
 
-/** Longer than a tick should take; what keeps an earlier holder from harm is its fence, not this. */
-const leaseMs = 5 * 60_000;
-
 export type Alone = (
   region: string,
   work: (lease: Lease, stillAlone: () => Promise<void>) => Promise<number>,
 ) => Promise<TickResult>;
 
 /** Runs work as the only one in a region, over all instances and apps that share the documents. */
-export function createAlone(deps: { leases: Leases; newId: () => string }): Alone {
+export function createAlone(deps: { leases: Leases; policy: Pick<Policy, 'leaseMs'>; newId: () => string }): Alone {
+  const { leaseMs } = deps.policy;
   return async (region, work) => {
     // A holder of its own per run: two apps have the same instance ids, and a second run is not the first one either.
     const lease = await deps.leases.acquire(`capacity-${region}`, deps.newId(), leaseMs);

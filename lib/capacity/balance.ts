@@ -4,67 +4,17 @@ import { type Clock } from '../platform/clock';
 import { messageOf } from '../platform/errors';
 import { type Logger } from '../platform/logger';
 import { type Alone, type TickResult } from './alone';
+import { endOf, movesOf, poolElsewhere, type PoolHeat, type ProposedMove, settlingMs } from './moves';
 import { createBudget } from './observe';
 import { type Policy } from './policy';
 import { type Move, type Server } from './schema';
 import { type ServerStore } from './server-store';
 import { type CapacityStore } from './store';
 
-export interface PoolHeat {
-  pool: ElasticPool;
-  percent: number;
-}
-
-export interface DatabaseHeat {
-  id: string;
-  name: string;
-  /** Of the pool's resources. */
-  percent: number;
-}
-
-export interface ProposedMove {
-  database: string;
-  from: ElasticPool;
-  to: ElasticPool | null;
-  reason: string;
-}
-
 /**
- * Which databases leave a hot pool, hottest first, until what is left is at the target; each goes to the coolest pool of the
- * same server that stays below the target with it. Only the same server: within one, a move is online and nobody's connection
- * string changes. Pure.
+ * Looks over the elastic pools of all ready servers, proposes moves, and makes them where the policy lets it. A move that was
+ * begun is `made` when the database is seen in its new pool, in whatever run that is.
  */
-export function movesOf(
-  hot: PoolHeat,
-  databases: readonly DatabaseHeat[],
-  others: readonly PoolHeat[],
-  policy: Policy['balancing'],
-): ProposedMove[] {
-  const cool = others.map((other) => ({ ...other }));
-  const moves: ProposedMove[] = [];
-  let left = hot.percent;
-  for (const database of [...databases].sort((a, b) => b.percent - a.percent)) {
-    if (left <= policy.targetPercent || moves.length >= policy.maximumMovesPerRun || database.percent <= 0) break;
-    const to = cool
-      .filter(({ percent }) => percent + database.percent <= policy.targetPercent)
-      .sort((a, b) => a.percent - b.percent)[0];
-    const what = `the pool ${hot.pool.name} is at ${hot.percent.toFixed(0)} %, ${database.percent.toFixed(0)} of it by this database`;
-    if (to !== undefined) to.percent += database.percent;
-    moves.push({
-      database: database.name,
-      from: hot.pool,
-      to: to?.pool ?? null,
-      reason:
-        to === undefined
-          ? `${what}; no pool of the server takes it: enlarge a pool, add one, or move it to another server, which changes where its clients connect to`
-          : `${what}; ${to.pool.name} has room`,
-    });
-    left -= database.percent;
-  }
-  return moves;
-}
-
-/** Looks over the elastic pools of all ready servers, proposes moves, and makes them where the policy lets it. */
 export function createBalance(deps: {
   servers: ServerStore;
   store: CapacityStore;
@@ -75,7 +25,7 @@ export function createBalance(deps: {
   clock: Clock;
   logger: Logger;
 }) {
-  const { azure, heat, clock, logger } = deps;
+  const { azure, heat, clock, logger, store } = deps;
   const { balancing } = deps.policy;
 
   /** Pools and databases without a number are left alone: unknown is not cool. */
@@ -91,66 +41,111 @@ export function createBalance(deps: {
     }
     return known;
   };
-  const overServer = async (server: Server, spend: () => boolean): Promise<ProposedMove[]> => {
-    const { resourceGroup, name } = server;
+  const poolsOf = async ({ resourceGroup, name }: Server, spend: () => boolean): Promise<PoolHeat[]> => {
     const pools = await measured(await azure.listElasticPools(resourceGroup, name), spend);
-    const heats = pools.map(({ percent, ...pool }) => ({ pool, percent }));
+    return pools.map(({ percent, ...pool }) => ({ pool, percent }));
+  };
+  const movesFrom = async (
+    { resourceGroup, name }: Server,
+    pools: readonly PoolHeat[],
+    settling: ReadonlySet<string>,
+    spend: () => boolean,
+  ): Promise<ProposedMove[]> => {
+    const steady = pools.filter(({ pool }) => !settling.has(keyOf(name, pool.name)));
     const moves: ProposedMove[] = [];
-    for (const hot of heats.filter(({ percent }) => percent >= balancing.hotPercent)) {
+    for (const hot of steady.filter(({ percent }) => percent >= balancing.hotPercent)) {
       const databases = await measured(await azure.listPooledDatabases(resourceGroup, name, hot.pool.name), spend);
-      const others = heats.filter(({ pool }) => pool.id !== hot.pool.id);
+      const others = steady.filter(({ pool }) => pool.id !== hot.pool.id);
       moves.push(...movesOf(hot, databases, others, balancing));
     }
     return moves;
   };
-  const settle = async (server: Server, proposed: ProposedMove, allowed: boolean): Promise<void> => {
+  const settle = async (
+    server: Server,
+    proposed: ProposedMove,
+    allowed: boolean,
+    elsewhere: ElasticPool | null,
+  ): Promise<void> => {
+    const at = new Date(clock.nowMs()).toISOString();
+    const moving = allowed && proposed.to !== null;
     const move: Move = {
-      // The same proposal on the same day is the same document.
-      id: `move-${new Date(clock.nowMs()).toISOString().slice(0, 10)}-${server.name}-${proposed.database}`.replace(
-        /[^\w-]/g,
-        '_',
-      ),
+      // The same proposal on the same day is the same document; what is done is one of its own.
+      id: `move-${moving ? at : at.slice(0, 10)}-${server.name}-${proposed.database}`.replace(/[^\w-]/g, '_'),
       kind: 'move',
       scope: server.region,
       region: server.region,
       server: server.name,
       database: proposed.database,
       fromPool: proposed.from.name,
-      toPool: proposed.to?.name ?? null,
-      state: 'proposed',
+      toPool: proposed.to?.name ?? elsewhere?.name ?? null,
+      toServer: elsewhere?.server ?? null,
+      state: moving ? 'moving' : 'proposed',
       reason: proposed.reason,
-      at: new Date(clock.nowMs()).toISOString(),
+      at,
     };
-    if (!allowed || proposed.to === null) return deps.store.putMove(move);
-    await deps.store.putMove({ ...move, state: 'moving' });
+    await store.putMove(move);
+    if (!moving || proposed.to === null) return;
     try {
       await azure.moveToPool(server.resourceGroup, server.name, proposed.database, proposed.to.id);
-      await deps.store.putMove({ ...move, state: 'made' });
     } catch (error) {
-      await deps.store.putMove({ ...move, state: 'failed', reason: `${move.reason}; ${messageOf(error)}` });
+      await store.putMove({ ...move, state: 'failed', reason: `${move.reason}; ${messageOf(error)}` });
     }
+  };
+
+  /** Ends moves that have arrived; answers which pools have to settle first, because something went in or out just now. */
+  const settled = async (region: string, servers: readonly Server[]): Promise<Set<string>> => {
+    const { items } = await store.listMoves({ regions: [region] }, { pageSize: 1_000, continuation: null });
+    const settling = new Set<string>();
+    for (const move of items) {
+      const recent = clock.nowMs() - Date.parse(move.at) < settlingMs;
+      if (move.state === 'moving' || (move.state === 'made' && recent)) {
+        for (const pool of [move.fromPool, move.toPool]) settling.add(keyOf(move.server, pool ?? ''));
+      }
+      const server = servers.find(({ name }) => name === move.server);
+      if (move.state !== 'moving' || server === undefined) continue;
+      const now = await azure.readDatabase(server.resourceGroup, server.name, move.database);
+      const end = endOf(move, now?.elasticPoolId ?? null, clock.nowMs());
+      if (end !== null) await store.putMove({ ...move, ...end });
+    }
+    return settling;
   };
 
   /** @returns how many moves were proposed */
   return async (region: string): Promise<TickResult> =>
     deps.alone(`${region}-balance`, async (_lease, stillAlone) => {
       if (balancing.mode === 'off') return 0;
-      const { stopped } = await deps.store.readState(region);
+      const { stopped } = await store.readState(region);
+      const mayMove = balancing.mode === 'move' && deps.policy.mode === 'act' && stopped === null;
       const budget = createBudget(balancing.poolsPerRun);
-      let proposals = 0;
-      for (const { server } of (await deps.servers.region(region)).servers) {
-        if (server.state !== 'ready') continue;
+      const spend = (): boolean => budget.spend();
+      const ready = (await deps.servers.region(region)).servers
+        .map(({ server }) => server)
+        .filter(({ state }) => state === 'ready');
+      const settling = await settled(region, ready);
+      const looked: { server: Server; moves: ProposedMove[] }[] = [];
+      const allPools: PoolHeat[] = [];
+      for (const server of ready) {
         await stillAlone();
-        const moves = await overServer(server, () => budget.spend()).catch((error: unknown) => {
+        try {
+          const pools = await poolsOf(server, spend);
+          allPools.push(...pools);
+          looked.push({ server, moves: await movesFrom(server, pools, settling, spend) });
+        } catch (error) {
           logger.warn('the pools of a server could not be looked at', { server: server.name, error: messageOf(error) });
-          return [];
-        });
+        }
+      }
+      let proposals = 0;
+      for (const { server, moves } of looked) {
         for (const move of moves) {
-          const allowed = balancing.mode === 'move' && deps.policy.mode === 'act' && stopped === null;
-          await settle(server, move, allowed && proposals < balancing.maximumMovesPerRun);
+          const elsewhere = move.to === null ? poolElsewhere(move, allPools, balancing) : null;
+          await settle(server, move, mayMove && proposals < balancing.maximumMovesPerRun, elsewhere);
           proposals += 1;
         }
       }
       return proposals;
     });
+}
+
+function keyOf(server: string, pool: string): string {
+  return `${server}/${pool.toLowerCase()}`;
 }

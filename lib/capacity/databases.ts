@@ -85,16 +85,16 @@ export function createDatabases(deps: DatabasesDeps) {
     if (region === null || server === null)
       return fail(database, 'capacity.stateLost', 'It is not known where it was to be.');
     const resourceGroup = await deps.resourceGroupOf(region, server);
+    const held = await placing.hold(region, server, databaseId);
+    // Once it is on its way it comes, whatever becomes of the room.
+    if (!held && poller === null) return placedAnew(database, database.tries);
+    if (!(await store.claimName(server, name, databaseId))) return fail(database, ...nameTaken(server, name));
     try {
       if (poller === null) {
         const existing = await azure.readDatabase(resourceGroup, server, name);
         // A PUT over it would succeed, and hand somebody a database of somebody else.
         if (existing !== null && existing.tags[ownTag] !== databaseId) {
-          return await fail(
-            database,
-            'capacity.databaseExists',
-            `${server} has a database ${name} already. Choose another name.`,
-          );
+          return await fail(database, ...nameTaken(server, name));
         }
       }
       const { sku, elasticPool, tags } = database.request;
@@ -130,22 +130,25 @@ export function createDatabases(deps: DatabasesDeps) {
       await change(database, { tries: tries + 1, ...(lostPoller ? { poller: null } : {}) });
       return { kind: 'again', delayMs: Math.min(60_000, pollMs * 2 ** Math.min(tries, 4)) };
     }
-    if (failureClass === 'configuration' || region === null || server === null || tries >= maximumTries) {
+    // A server that is gone has no room; the next look says so in its document.
+    const elsewhere = failureClass !== 'configuration' || isNotFound(error);
+    if (!elsewhere || region === null || server === null || tries >= maximumTries) {
       return fail(database, azureCodeOf(error), messageOf(error));
     }
-    // The server takes no more, whatever our numbers say: another one may.
+    // The server takes no more, whatever our numbers say: another one may. A quota of the whole region is not its fault.
     await placing.release(region, server, databaseId);
-    await placing.refused(region, server);
-    await change(database, {
-      state: 'placing',
-      region: null,
-      server: null,
-      poller: null,
-      refusedBy: [...database.refusedBy, server],
-      tries: tries + 1,
-    });
+    if (!/vcore|dtu/i.test(`${azureCodeOf(error)} ${messageOf(error)}`)) await placing.refused(region, server);
+    return placedAnew({ ...database, refusedBy: [...database.refusedBy, server] }, tries);
+  };
+  const placedAnew = async (database: Database, tries: number): Promise<StepResult> => {
+    const { refusedBy } = database;
+    await change(database, { state: 'placing', region: null, server: null, poller: null, refusedBy, tries: tries + 1 });
     return { kind: 'again', delayMs: 0 };
   };
+  const nameTaken = (server: string, name: string): [string, string] => [
+    'capacity.databaseExists',
+    `${server} has, or is about to have, a database ${name} already. Choose another name.`,
+  ];
 
   const build = async (database: Database, orchestrations: Orchestrations): Promise<StepResult> => {
     const { request, buildId, name, server } = database;

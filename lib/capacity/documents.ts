@@ -33,11 +33,12 @@ export function requestedServer(options: {
       failure: null,
       nextTryAtMs: 0,
     },
-    security: { verifiedAt: null, steps: {} },
+    security: { verifiedAt: null, steps: {}, openings: [] },
     numbers: { databases: null, serverDtus: null },
     numbersAt: null,
     usagesAt: null,
     reservations: [],
+    refusedAt: null,
     load: 1,
     retirement: null,
   };

@@ -124,12 +124,20 @@ export function quotaCondition(view: MetricView, facts: RegionFacts, policy: Pol
 const dayMs = 86_400_000;
 const quotaNames = { servers: 'logical servers (ServerQuota)', regionalVCores: 'vCores' } as const;
 
-function quotaSuggestion(metric: 'servers' | 'regionalVCores', limit: number, facts: RegionFacts): string {
+/** The most that Azure gives a subscription in one region. */
+export const mostServersPerRegion = 250;
+
+/** What to ask for when a quota comes to its end. */
+export function wantedQuota(metric: 'servers' | 'regionalVCores', limit: number): number {
   const wanted = Math.ceil(limit * 1.5);
+  return metric === 'servers' ? Math.min(mostServersPerRegion, wanted) : wanted;
+}
+
+function quotaSuggestion(metric: 'servers' | 'regionalVCores', limit: number, facts: RegionFacts): string {
   const ticket =
-    metric === 'servers' && limit >= 250
-      ? '250 servers per region is the most that Azure gives: use another subscription'
-      : `Ask for a quota of ${metric === 'servers' ? Math.min(250, wanted) : wanted} ${quotaNames[metric]} in ${facts.region} by a support ticket`;
+    metric === 'servers' && limit >= mostServersPerRegion
+      ? `${mostServersPerRegion} servers per region is the most that Azure gives: use another subscription`
+      : `Ask for a quota of ${wantedQuota(metric, limit)} ${quotaNames[metric]} in ${facts.region} by a support ticket`;
   return `${ticket}, or place into another region${elsewhere(facts)}.`;
 }
 

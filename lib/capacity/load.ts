@@ -21,3 +21,18 @@ export function reservedOn({ reservations }: Pick<Server, 'reservations'>, nowMs
     0,
   );
 }
+
+/**
+ * What was promised and is surely in no count yet. Confirmed just before a count was begun, a database may or may not be in it;
+ * placement takes it for missing and stays below the ceiling, a plan takes it for counted: a burst is not worth two servers.
+ */
+export function uncountedOn(
+  { reservations, numbersAt }: Pick<Server, 'reservations' | 'numbersAt'>,
+  nowMs: number,
+): number {
+  const countedFromMs = numbersAt === null ? 0 : Date.parse(numbersAt);
+  return reservations.reduce((sum, { count, expiresAtMs, confirmedAtMs }) => {
+    const uncounted = confirmedAtMs === null ? expiresAtMs > nowMs : confirmedAtMs > countedFromMs;
+    return uncounted ? sum + count : sum;
+  }, 0);
+}

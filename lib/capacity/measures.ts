@@ -1,6 +1,6 @@
 import { type MetricView, type PooledView, type RegionFacts } from './facts';
 import { exhaustedInMs, expectedGrowth, percentile, sightMs, theilSenSlope } from './forecast';
-import { reservedOn } from './load';
+import { uncountedOn } from './load';
 import { isInFlight, type regionalMetrics, type ServerMetric, utilisation } from './model';
 import { type Policy } from './policy';
 import { type Server } from './schema';
@@ -40,7 +40,7 @@ export function pooledMetric(
     const number = measure ?? (coming && defaultLimit !== null ? { value: 0, limit: defaultLimit } : null);
     if (number === null || number.limit <= 0) continue;
     known += 1;
-    const taken = number.value + (metric === 'databases' ? reservedOn(server, facts.nowMs) : 0);
+    const taken = number.value + (metric === 'databases' ? uncountedOn(server, facts.nowMs) : 0);
     value += taken;
     limit += number.limit;
     headroom += Math.max(0, Math.floor(number.limit * thresholds.ceiling) - taken);

@@ -27,6 +27,7 @@ export function fit(
   const no = (because: string): Fit => ({ fits: false, because });
   if (server.state !== 'ready') return no(`it is ${server.state}`);
   if (wish.not.includes(server.name)) return no('it refused already');
+  if (server.refusedAt !== null) return no('Azure refused a database on it, and it was not counted since');
   const lacking = Object.entries(wish.tags).find(([name, value]) => server.tags[name] !== value);
   if (lacking !== undefined) return no(`its tag ${lacking[0]} is not ${lacking[1]}`);
   const { databases, serverDtus } = server.numbers;

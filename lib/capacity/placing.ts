@@ -15,6 +15,8 @@ export interface Placed {
 export interface Placing {
   /** Null: no server of these regions has room. */
   reserve(wish: PlacementWish, reservationId: string): Promise<Placed | null>;
+  /** The promise for one database begins anew while the database comes; false: the server has no room for it any more. */
+  hold(region: string, server: string, reservationId: string): Promise<boolean>;
   /** The databases exist: the promise holds until a count contains them. */
   confirm(region: string, server: string, reservationId: string): Promise<boolean>;
   /** They will not come. */
@@ -93,6 +95,14 @@ export function createPlacing(deps: {
       }
       return null;
     },
+    async hold(region, server, id) {
+      const current = await servers.read(region, server);
+      if (current === null) return false;
+      const held = current.reservations.find((each) => each.id === id);
+      const lastsLong = held !== undefined && held.expiresAtMs > clock.nowMs() + policy.reservationMs / 2;
+      if (lastsLong && current.state === 'ready') return true;
+      return (await reserveOn(current, { regions: [region], tags: {}, count: 1, not: [] }, id)) !== null;
+    },
     confirm: (region, server, id) =>
       settle(region, server, id, (reservations) =>
         reservations.map((each) => (each.id === id ? { ...each, confirmedAtMs: clock.nowMs() } : each)),
@@ -100,15 +110,10 @@ export function createPlacing(deps: {
     release: (region, server, id) =>
       settle(region, server, id, (reservations) => reservations.filter((each) => each.id !== id)),
     async refused(region, server) {
-      await servers.update(region, server, (current) => {
-        const { databases } = current.numbers;
-        if (databases === null) return null;
-        return {
-          ...current,
-          numbers: { ...current.numbers, databases: { ...databases, value: databases.limit } },
-          load: 1,
-        };
-      });
+      await servers.update(region, server, (current) => ({
+        ...current,
+        refusedAt: new Date(clock.nowMs()).toISOString(),
+      }));
     },
   };
 }

@@ -48,10 +48,33 @@ export const policySchema = z
     quotaReserve: z.int().min(0).default(2),
     /** Between two ticks; the timer's schedule says when they really come. */
     tickIntervalMs: milliseconds.default(minutes(5)),
+    /**
+     * For how long a monitor that died keeps the next one out of its region. Longer than any single step should take: it is
+     * renewed between steps, and what keeps a slow holder from harm is its fence, not this.
+     */
+    leaseMs: milliseconds.default(minutes(2)),
     /** How long creating takes while nothing was measured. */
     assumedCreationMs: milliseconds.default(minutes(5)),
     /** How long a quota ticket takes. */
     quotaLeadMs: milliseconds.default(hours(24 * 7)),
+    /** Where the app's identity may file support tickets, `file` has it ask for more logical servers by itself. */
+    quotaTickets: z
+      .strictObject({
+        mode: z.enum(['suggest', 'file']).default('suggest'),
+        /** Who is asked back by the support of Azure; needed to file. */
+        contact: z
+          .strictObject({
+            firstName: z.string().min(1),
+            lastName: z.string().min(1),
+            email: z.email(),
+            timeZone: z.string().min(1).default('UTC'),
+            country: z.string().length(3),
+            language: z.string().min(2).default('en-US'),
+          })
+          .nullable()
+          .default(null),
+      })
+      .prefault({}),
     sampleEveryMs: milliseconds.default(minutes(15)),
     samplesKept: z.int().min(3).max(500).default(200),
     /** Longer without a complete listing or a number: an alert. */
@@ -100,6 +123,9 @@ export const policySchema = z
       if (ceiling <= create || ceiling >= alert) {
         refuse(path, `ceiling (${ceiling}) must lie between create (${create}) and alert (${alert})`);
       }
+    }
+    if (policy.quotaTickets.mode === 'file' && policy.quotaTickets.contact === null) {
+      refuse(['quotaTickets', 'contact'], 'is needed to file tickets');
     }
     if (policy.balancing.targetPercent >= policy.balancing.hotPercent) {
       refuse(['balancing', 'targetPercent'], 'must be below hotPercent, or databases move back and forth');

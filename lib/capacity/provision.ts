@@ -3,13 +3,14 @@ import { type ArmServer, type AzureSql } from '../platform/azure-sql';
 import { type Clock } from '../platform/clock';
 import { type FleetEvents } from '../platform/cloud-events';
 import { messageOf } from '../platform/errors';
+import { Replaced } from './alone';
 import { inState, isTimeToTry, retryDelayMs, withFailure } from './documents';
 import { type CapacityMetrics } from './metrics';
 import { type FailureClass, isOurs } from './model';
 import { loadOf } from './load';
 import { type Policy } from './policy';
 import { type Failure, type Server, type ServerTemplate } from './schema';
-import { securitySteps } from './security';
+import { openingsOf, securitySteps } from './security';
 import { type ServerStore } from './server-store';
 import { type CapacityStore } from './store';
 
@@ -160,16 +161,18 @@ export function createProvision(deps: ProvisionDeps) {
     );
   };
 
-  const secure = async (server: Server, fence: number): Promise<Server | null> => {
+  const secure = async (server: Server, fence: number, stillAlone: () => Promise<void>): Promise<Server | null> => {
     const existing = await azure.readServer(server.resourceGroup, server.name);
     // The next reconciliation says whether it is missing; here nothing can be done.
     if (existing === null) return server;
     const verified: Record<string, string> = {};
     for (const step of steps) {
+      await stillAlone();
       const problem = await applied(step, existing);
       if (problem !== null) throw new Error(`${step.name}: ${problem}, although it was just set`);
       verified[step.name] = now();
     }
+    const open = await openingsOf(azure, template, existing);
     const databases = await azure.countDatabases(server.resourceGroup, server.name);
     const written = await write(
       server,
@@ -181,7 +184,7 @@ export function createProvision(deps: ProvisionDeps) {
           fullyQualifiedDomainName: existing.fullyQualifiedDomainName,
           tags: { ...existing.tags, ...template.tags },
           templateVersion: template.version,
-          security: { verifiedAt: now(), steps: verified },
+          security: { verifiedAt: now(), steps: verified, openings: open },
           numbers: { ...current.numbers, databases: { value: databases, limit } },
           numbersAt: now(),
           creation: { ...current.creation, readyAt: current.creation.readyAt ?? now(), failures: 0, failure: null },
@@ -229,7 +232,7 @@ export function createProvision(deps: ProvisionDeps) {
   return {
     steps,
     /** @returns whether it is worth coming again soon */
-    async advance(server: Server, fence: number): Promise<boolean> {
+    async advance(server: Server, fence: number, stillAlone: () => Promise<void>): Promise<boolean> {
       let current: Server | null = server;
       // Three stages in one go at most: what can be done without waiting is done without waiting.
       for (let stage = 0; stage < 3 && current !== null; stage += 1) {
@@ -238,8 +241,9 @@ export function createProvision(deps: ProvisionDeps) {
         try {
           if (state === 'requested') current = await request(current, fence);
           else if (state === 'creating') current = await create(current, fence);
-          else if (state === 'securing') current = await secure(current, fence);
+          else if (state === 'securing') current = await secure(current, fence, stillAlone);
         } catch (error) {
+          if (error instanceof Replaced) throw error;
           return (await failed(current ?? server, error, fence)) !== null;
         }
         if (current === null || current.state === state) break;

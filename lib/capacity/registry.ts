@@ -9,7 +9,9 @@ import { loadOf } from './load';
 import { type Policy } from './policy';
 import { type Provision } from './provision';
 import { type Change } from './reconcile';
+import { type Opening } from './openings';
 import { type Server, type ServerTemplate } from './schema';
+import { openingsOf } from './security';
 import { type ServerStore, type Stored } from './server-store';
 
 /** A correction that was made, for the record. */
@@ -22,6 +24,7 @@ export interface Correction {
 const writes = 16;
 /** Numbers that did not change are written again this often, so that their age says how fresh they are. */
 const refreshAfterMs = 15 * 60_000;
+const openEveryMs = 3_600_000;
 const countedStates = new Set<Server['state']>(['securing', 'ready', 'draining', 'quarantined']);
 
 /** Keeps the documents of a region's servers true. Every write carries the fence of the lease under which it was decided. */
@@ -48,15 +51,15 @@ export function createRegistry(deps: {
     return written === 'missing' ? null : written;
   };
 
-  /** Null: as the template wants it. */
-  const firstProblem = async ({ resourceGroup, name }: Server): Promise<string | null> => {
+  /** The first problem, null: as the template wants it; and what else lets somebody in. */
+  const proof = async ({ resourceGroup, name }: Server): Promise<{ problem: string | null; openings: Opening[] }> => {
     const existing = await deps.azure.readServer(resourceGroup, name);
-    if (existing === null) return null;
+    if (existing === null) return { problem: null, openings: [] };
     for (const step of deps.provision.steps) {
       const problem = await step.verify(existing);
-      if (problem !== null) return `${step.name}: ${problem}`;
+      if (problem !== null) return { problem: `${step.name}: ${problem}`, openings: [] };
     }
-    return null;
+    return { problem: null, openings: await openingsOf(deps.azure, template, existing) };
   };
 
   return {
@@ -109,12 +112,19 @@ export function createRegistry(deps: {
      * Counts and usages into the documents. What could not be counted keeps its older number, and its age shows it.
      * @param imagined servers that have no document; they are counted, and nothing is written
      */
-    async refresh(documents: readonly Stored[], fence: number, imagined: readonly Server[] = []): Promise<Server[]> {
+    async refresh(
+      documents: readonly Stored[],
+      fence: number,
+      stillAlone: () => Promise<void>,
+      imagined: readonly Server[],
+    ): Promise<Server[]> {
       const budget = createBudget(policy.requestsPerTick);
       const all = [...documents.map(({ server }) => server), ...imagined];
       const subjects = all.filter(({ state }) => countedStates.has(state));
       const counts = await observe.databases(subjects, budget);
+      await stillAlone();
       const usages = await observe.usages(subjects, budget);
+      await stillAlone();
       const nowMs = clock.nowMs();
       const refreshed = new Map<string, Server>();
       const refreshedServer = (server: Server): Server | null => {
@@ -129,6 +139,7 @@ export function createRegistry(deps: {
             serverDtus: dtus === undefined ? server.numbers.serverDtus : dtus,
           },
           numbersAt: count === undefined ? server.numbersAt : new Date(count.fromMs).toISOString(),
+          refusedAt: count !== undefined && count.fromMs > Date.parse(server.refusedAt ?? '') ? null : server.refusedAt,
           usagesAt: dtus === undefined ? server.usagesAt : at(),
         };
         next.load = loadOf(next, nowMs, policy);
@@ -137,6 +148,7 @@ export function createRegistry(deps: {
           next.numbers.databases?.value === server.numbers.databases?.value &&
           next.numbers.databases?.limit === server.numbers.databases?.limit &&
           next.reservations.length === server.reservations.length &&
+          next.refusedAt === server.refusedAt &&
           next.usagesAt === server.usagesAt;
         const fresh = server.numbersAt !== null && nowMs - Date.parse(server.numbersAt) < refreshAfterMs;
         return same && (fresh || count === undefined) ? null : next;
@@ -150,24 +162,30 @@ export function createRegistry(deps: {
     },
 
     /** Ready servers prove their security again, the longest unproved first; one that drifted is secured once more. */
-    async verify(documents: readonly Stored[], fence: number): Promise<Correction[]> {
-      const affordable = Math.max(1, Math.floor(policy.requestsPerTick / (2 * deps.provision.steps.length)));
+    async verify(documents: readonly Stored[], fence: number, stillAlone: () => Promise<void>): Promise<Correction[]> {
+      const affordable = Math.max(1, Math.floor(policy.requestsPerTick / (2 * (deps.provision.steps.length + 2))));
       const nowMs = clock.nowMs();
-      const isDue = (verifiedAtMs: number): boolean =>
-        verifiedAtMs < nowMs - policy.verifySecurityEveryMs || verifiedAtMs > nowMs;
+      const isDue = ({ verifiedAt, openings }: Server['security']): boolean => {
+        const verifiedAtMs = Date.parse(verifiedAt ?? '');
+        // What a person was told to close is looked at again soon, so that the alert ends with it.
+        const everyMs = openings.length > 0 ? openEveryMs : policy.verifySecurityEveryMs;
+        return verifiedAtMs < nowMs - everyMs || verifiedAtMs > nowMs;
+      };
       const due = documents
-        .filter(({ server: { state, security } }) => state === 'ready' && isDue(Date.parse(security.verifiedAt ?? '')))
+        .filter(({ server: { state, security } }) => state === 'ready' && isDue(security))
         .sort((a, b) => (a.server.security.verifiedAt ?? '').localeCompare(b.server.security.verifiedAt ?? ''));
       const made: Correction[] = [];
       for (const stored of due.slice(0, affordable)) {
         const { server } = stored;
+        await stillAlone();
         // What cannot be read now is unknown: neither proved nor drifted.
-        const problem = await firstProblem(server).catch(() => undefined);
-        if (problem === undefined) continue;
+        const seen = await proof(server).catch(() => undefined);
+        if (seen === undefined) continue;
+        const { problem, openings } = seen;
         const reason = `its security is not as in the template: ${problem ?? ''}`;
         await write(stored, fence, (current) =>
           problem === null
-            ? { ...current, security: { ...current.security, verifiedAt: at() } }
+            ? { ...current, security: { ...current.security, verifiedAt: at(), openings } }
             : inState(current, 'securing', reason, at()),
         );
         if (problem !== null) made.push({ server: server.name, change: 'ready → securing', reason });

@@ -58,11 +58,15 @@ export const serverSchema = z.object({
     /** When every step was last seen as the template wants it; null: never yet. */
     verifiedAt: isoTime.nullable(),
     steps: z.record(z.string(), isoTime),
+    /** Ways in that the template does not name, as last seen. */
+    openings: z.array(z.object({ what: z.string(), severity: z.enum(severities) })).default([]),
   }),
   numbers: z.object({ databases: measureSchema.nullable(), serverDtus: measureSchema.nullable() }),
   numbersAt: isoTime.nullable(),
   usagesAt: isoTime.nullable(),
   reservations: z.array(reservationSchema),
+  /** When Azure refused a further database on it, whatever our numbers say; null again as soon as it was counted after that. */
+  refusedAt: isoTime.nullable().default(null),
   /** The fullest metric with what is reserved, as a fraction of its limit. What placement sorts by. */
   load: z.number(),
   /** Set by a person. `draining` and `retired` are believed only with it. */
@@ -100,6 +104,8 @@ export const regionStateSchema = z.object({
     })
     .nullable(),
   failuresInARow: z.int(),
+  /** Names of quota tickets that were filed. */
+  tickets: z.array(z.string()).default([]),
   unknownSinceMs: z.number().nullable(),
   regional: z.object({ servers: measureSchema.nullable(), regionalVCores: measureSchema.nullable() }),
   regionalAt: isoTime.nullable(),
@@ -181,8 +187,10 @@ export const moveSchema = z.object({
   server: z.string(),
   database: z.string(),
   fromPool: z.string(),
-  /** Null: no pool of the same server has room; moving to another server changes where clients connect to. */
+  /** Null: no pool has room. */
   toPool: z.string().nullable(),
+  /** Of that pool, where it is another one: then it is only proposed, because clients would have to connect elsewhere. */
+  toServer: z.string().nullable().default(null),
   state: z.enum(['proposed', 'moving', 'made', 'failed']),
   reason: z.string(),
   at: isoTime,

@@ -1,4 +1,5 @@
 import { type ArmServer, type AzureSql } from '../platform/azure-sql';
+import { type Opening, openings } from './openings';
 import { type ServerTemplate } from './schema';
 
 /** What makes a server secure, step by step. Each step is verified by reading, and changed only where it differs. */
@@ -8,6 +9,19 @@ export interface SecurityStep {
   /** Null: as the template wants it. Else what differs, for people. */
   verify(server: ArmServer): Promise<string | null>;
   apply(server: ArmServer): Promise<void>;
+}
+
+/** Ways into a server that the template does not name. Two requests. */
+export async function openingsOf(
+  azure: AzureSql,
+  template: ServerTemplate,
+  { resourceGroup, name }: Pick<ArmServer, 'resourceGroup' | 'name'>,
+): Promise<Opening[]> {
+  return openings(
+    template,
+    await azure.firewallRules(resourceGroup, name),
+    await azure.virtualNetworkRules(resourceGroup, name),
+  );
 }
 
 export function securitySteps(azure: AzureSql, template: ServerTemplate): SecurityStep[] {

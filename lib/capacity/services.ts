@@ -2,6 +2,7 @@ import { type Audit } from '../platform/audit';
 import { type AzureCounts } from '../platform/azure-counts';
 import { type AzureMetrics } from '../platform/azure-monitor';
 import { type AzureSql } from '../platform/azure-sql';
+import { type AzureTickets } from '../platform/azure-tickets';
 import { type Clock } from '../platform/clock';
 import { type FleetEvents } from '../platform/cloud-events';
 import { type DocumentStore } from '../platform/documents';
@@ -36,6 +37,7 @@ export interface CapacityServicesDeps {
   azure: AzureSql;
   counts: AzureCounts;
   heat: AzureMetrics;
+  tickets: AzureTickets;
   builds: TemplateBuilds;
   events: FleetEvents;
   audit: Audit;

@@ -37,6 +37,8 @@ export interface CapacityStore {
   listDecisions: ListOf<DecisionRecord>;
   listMoves: ListOf<Move>;
   createDatabase(database: Database): Promise<'created' | 'exists'>;
+  /** Whether a name on a server is this request's own: of two that want it at once, one is told no. */
+  claimName(server: string, name: string, databaseId: string): Promise<boolean>;
   readDatabase(databaseId: string): Promise<Database | null>;
   updateDatabase(databaseId: string, change: (database: Database) => Database | null): Promise<Database>;
 }
@@ -47,6 +49,7 @@ type ListOf<T> = (
   options: { pageSize: number; continuation: string | null },
 ) => Promise<DocumentPage<T>>;
 
+const claimSchema = z.object({ databaseId: z.string() });
 const versioned = z.looseObject({ id: z.string(), _etag: z.string().default('') });
 
 /** What a region begins with. */
@@ -64,6 +67,7 @@ export function freshState(region: string): RegionState {
     creations: [],
     blocked: null,
     failuresInARow: 0,
+    tickets: [],
     unknownSinceMs: null,
     regional: { servers: null, regionalVCores: null },
     regionalAt: null,
@@ -117,6 +121,8 @@ export function createCapacityStore(documents: DocumentStore): CapacityStore {
     const found = await documents.read(region, 'state', z.unknown());
     return found === null ? { state: freshState(region), problem: null } : memoryOf(region, found.value);
   };
+  const readDatabase: CapacityStore['readDatabase'] = async (databaseId) =>
+    (await documents.read(databaseScope(databaseId), databaseId, databaseSchema))?.value ?? null;
   return {
     readMemory,
     readState: async (region) => (await readMemory(region)).state,
@@ -170,9 +176,22 @@ export function createCapacityStore(documents: DocumentStore): CapacityStore {
     listDecisions: listed('decision', decisionSchema, 'c.at'),
     listMoves: listed('move', moveSchema, 'c.at'),
     createDatabase: (database) => documents.create(database.scope, database),
-    async readDatabase(databaseId) {
-      return (await documents.read(databaseScope(databaseId), databaseId, databaseSchema))?.value ?? null;
+    async claimName(server, name, databaseId) {
+      const scope = `databaseName:${server}/${name.toLowerCase()}`;
+      const claim = { id: 'claim', kind: 'databaseName', scope, databaseId };
+      for (let attempts = 0; attempts < writeAttempts; attempts += 1) {
+        if ((await documents.create(scope, claim)) === 'created') return true;
+        const current = await documents.read(scope, 'claim', claimSchema);
+        if (current?.value.databaseId === databaseId) return true;
+        // Whoever is done has made a database, which has a mark, or none: neither needs the claim any more.
+        const holder = current === null ? null : await readDatabase(current.value.databaseId);
+        const comes = holder !== null && holder.server === server && holder.state === 'creating';
+        if (comes) return false;
+        if (current !== null && (await documents.replace(scope, claim, current.etag)) === 'replaced') return true;
+      }
+      throw contended(`The name ${name} on ${server}`);
     },
+    readDatabase,
     async updateDatabase(databaseId, change) {
       for (let attempts = 0; attempts < writeAttempts; attempts += 1) {
         const current = await documents.read(databaseScope(databaseId), databaseId, databaseSchema);

@@ -1,4 +1,5 @@
 import { type ArmServer } from '../platform/azure-sql';
+import { type AzureTickets } from '../platform/azure-tickets';
 import { type Clock } from '../platform/clock';
 import { type Alerts } from './alerts';
 import { type Alone, type TickResult } from './alone';
@@ -11,6 +12,7 @@ import { type CapacityMetrics } from './metrics';
 import { isInFlight } from './model';
 import { createRequestServer } from './next-server';
 import { type Known, type Observe } from './observe';
+import { openingConditions } from './openings';
 import { decide, type Decision } from './plan';
 import { type Policy } from './policy';
 import { type Provision } from './provision';
@@ -20,6 +22,7 @@ import { createReport } from './report';
 import { type ServerTemplate } from './schema';
 import { type ServerStore } from './server-store';
 import { type CapacityStore } from './store';
+import { createFileTickets } from './tickets';
 
 export interface TickDeps {
   servers: ServerStore;
@@ -29,6 +32,7 @@ export interface TickDeps {
   registry: Registry;
   provision: Provision;
   alerts: Alerts;
+  tickets: AzureTickets;
   alone: Alone;
   metrics: CapacityMetrics;
   policy: Policy;
@@ -57,6 +61,7 @@ const needsListing = new Set([
 export function createTick(deps: TickDeps) {
   const { servers, store, observe, registry, policy, clock, template } = deps;
   const requestServer = createRequestServer(deps);
+  const fileTickets = createFileTickets(deps);
   const report = createReport(deps);
   const at = (): string => new Date(clock.nowMs()).toISOString();
 
@@ -127,13 +132,14 @@ export function createTick(deps: TickDeps) {
       const { listing, conditions, ...found } = await looked(region, fence, stillAlone);
       corrections.push(...found.corrections);
       if (policy.mode === 'act' && memory.stopped === null && listing.known) {
-        corrections.push(...(await registry.verify((await servers.region(region)).servers, fence)));
+        corrections.push(...(await registry.verify((await servers.region(region)).servers, fence, stillAlone)));
       }
       const { servers: stored, damaged } = await servers.region(region);
       const documents = imagine(
         await registry.refresh(
           stored,
           fence,
+          stillAlone,
           adoptable(found.wouldBe, policy, { templateVersion: template.version, fence, at: at() }),
         ),
         found.wouldBe,
@@ -155,12 +161,16 @@ export function createTick(deps: TickDeps) {
         otherRegions: deps.regions.filter((other) => other !== region),
       };
       const decision = unknownBecause === null ? decide(facts, policy) : undecided(facts, unknownBecause, policy);
+      const filed = await fileTickets(region, noted, unknownBecause === null ? decision.conditions : []);
+      corrections.push(...filed.corrections);
       const unknown =
         unknownBecause === null ? null : { sinceMs: noted.unknownSinceMs ?? nowMs, because: unknownBecause };
       conditions.push(
         ...decision.conditions,
+        ...filed.conditions,
         ...provisioningConditions(documents, decision),
         ...fullServers(documents, policy),
+        ...openingConditions(documents),
         ...unknownConditions(region, unknown, documents, listing.known ? damaged : [], nowMs, policy),
       );
       const requested =
@@ -182,6 +192,7 @@ export function createTick(deps: TickDeps) {
           // A person may have stopped the region since it was read.
           stopped: state.stopped,
           aboveCreate: decision.aboveCreate,
+          tickets: filed.tickets,
           creations:
             requested === null
               ? noted.creations
@@ -237,7 +248,7 @@ export function createTick(deps: TickDeps) {
           const { stopped } = await store.readState(region);
           if (policy.mode !== 'act' || stopped !== null) return 0;
           await stillAlone();
-          if (await deps.provision.advance(server, fence)) again += 1;
+          if (await deps.provision.advance(server, fence, stillAlone)) again += 1;
         }
         return again;
       }),

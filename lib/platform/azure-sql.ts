@@ -83,7 +83,7 @@ export interface AzureSql extends AzureSqlSecurity {
     resourceGroup: string,
     server: string,
     database: string,
-  ): Promise<{ tags: Record<string, string> } | null>;
+  ): Promise<{ tags: Record<string, string>; elasticPoolId: string | null } | null>;
   createDatabase(
     resourceGroup: string,
     server: string,
@@ -166,8 +166,8 @@ export function createAzureSql(deps: AzureSqlDeps): AzureSql {
       ),
     readDatabase: (resourceGroup, server, database) =>
       readOrNull(`show the database ${database}`, async () => {
-        const { tags } = await client.databases.get(resourceGroup, server, database);
-        return { tags: tags ?? {} };
+        const { tags, elasticPoolId } = await client.databases.get(resourceGroup, server, database);
+        return { tags: tags ?? {}, elasticPoolId: elasticPoolId ?? null };
       }),
     createDatabase: (resourceGroup, server, database, { region, tags, sku, elasticPoolId }, kept) =>
       call(`create the database ${database} on ${server}`, async () => {

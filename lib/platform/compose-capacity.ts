@@ -8,6 +8,7 @@ import { type CapacityServices, createCapacityServices } from '../capacity/servi
 import { createAzureCounts } from './azure-counts';
 import { createAzureMetrics } from './azure-monitor';
 import { createAzureSql } from './azure-sql';
+import { createAzureTickets } from './azure-tickets';
 import { AppError, messageOf } from './errors';
 import { type PlatformParts } from './platform-parts';
 import { type Settings } from './settings';
@@ -28,6 +29,7 @@ export function composeCapacity(parts: PlatformParts, builds: BuildServices): Ca
     azure: createAzureSql(azure),
     counts: createAzureCounts({ ...azure, fetch, clock, random: parts.random }),
     heat: createAzureMetrics({ ...azure, nowMs: () => clock.nowMs() }),
+    tickets: createAzureTickets({ ...azure, fetch }),
     builds: templateBuilds(builds),
     events: parts.fleetEvents,
     audit: parts.audit,

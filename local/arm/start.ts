@@ -15,6 +15,7 @@ import { genericRoutes, reopenVaults } from './generic';
 import { insightRoutes } from './insights';
 import { createOperations, type OperationTimes } from './operations';
 import { resourceGraphRoutes } from './resource-graph';
+import { supportRoutes } from './support';
 import { createArmRouter } from './router';
 import { serverSettingRoutes } from './server-settings';
 import { serverRoutes } from './servers';
@@ -119,6 +120,7 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
     ...assessmentRoutes(world),
     ...insightRoutes(world),
     ...resourceGraphRoutes(world),
+    ...supportRoutes(world),
     ...genericRoutes(world),
   ]);
   let counters: Record<string, number> = {};

@@ -145,7 +145,7 @@ export function usageRoutes(world: ArmWorld): ArmRoute[] {
         requireSubscription(world, parameters);
         const value = scope.locations.map((name) => ({
           id: `/subscriptions/${scope.subscriptionId}/locations/${name}`,
-          ...{ name, displayName: name, regionalDisplayName: name },
+          ...{ name, displayName: displayNameOf(name), regionalDisplayName: displayNameOf(name) },
           metadata: { regionType: 'Physical' },
         }));
         return jsonResponse(200, { value });
@@ -169,4 +169,10 @@ export function usageRoutes(world: ArmWorld): ArmRoute[] {
       },
     },
   ];
+}
+
+/** `westeurope` is shown as `West Europe`. */
+function displayNameOf(region: string): string {
+  const words = region.split(/(?<=north|south|east|west|central)|(?=central|europe)/).filter((word) => word !== '');
+  return words.map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`).join(' ');
 }

@@ -139,7 +139,7 @@ describe('what people do to a server', () => {
     const name = newName();
     const longAgo = new Date(clock.nowMs() - 7 * 86_400_000).toISOString();
     const creation = { ...aServer(name).creation, requestedAt: longAgo, startedAt: longAgo, readyAt: null };
-    const security = { verifiedAt: null, steps: {} };
+    const security = { verifiedAt: null, steps: {}, openings: [] };
     await services.servers.create(aServer(name, { state: 'failed', creation, security }));
     await api('POST', `sqlServers/${name}/retry`, { body: by });
     await services.tick(region);

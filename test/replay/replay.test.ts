@@ -1,5 +1,7 @@
 import { type OrchestrationContext, type Orchestration, waitOrWake } from '../../lib/platform/durable';
 import { activityNames, buildOrchestration, buildOrchestrationName } from '../../lib/builds/orchestrators/build';
+import { databaseOrchestration, databaseOrchestrationName } from '../../lib/capacity/orchestrators/database';
+import { regionOrchestration, regionOrchestrationName } from '../../lib/capacity/orchestrators/region';
 import { invokeDirectly } from '../../local/durable/direct-invocation';
 import { replayHistory } from '../../local/durable/recorded-history';
 import { readCorpus } from './corpus';
@@ -7,6 +9,8 @@ import { readCorpus } from './corpus';
 /** Orchestrators as they are today, by the name under which instances were started. */
 const orchestrations: Readonly<Record<string, Orchestration>> = {
   [buildOrchestrationName]: buildOrchestration,
+  [databaseOrchestrationName]: databaseOrchestration,
+  [regionOrchestrationName]: regionOrchestration,
 };
 
 const corpus = readCorpus();

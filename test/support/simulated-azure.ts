@@ -138,7 +138,7 @@ export function createSimulatedAzure(
     readDatabase: (_group, name, database) =>
       call('readDatabase', `${name}/${database}`, () => {
         const tags = serverOf(name).databases.get(database);
-        return tags === undefined ? null : { tags };
+        return tags === undefined ? null : { tags, elasticPoolId: null };
       }),
     createDatabase: (_group, name, database, definition, poller) =>
       call(poller === null ? 'putDatabase' : 'pollDatabase', `${name}/${database}`, () => {

@@ -18,7 +18,7 @@ async function threeServers(databases: number, options: Parameters<typeof capaci
         numbers: { databases: { value: databases, limit: 5_000 }, serverDtus: null },
         load: databases / 5_000,
         numbersAt: at,
-        security: { verifiedAt: at, steps: {} },
+        security: { verifiedAt: at, steps: {}, openings: [] },
       }),
     );
   }
@@ -176,7 +176,10 @@ describe('a document that was written over by hand', () => {
     ['the name of another server', { name: 'somebody' }],
     ['a time that is none', { stateSince: 'yesterday' }],
     ['a next try in a thousand years', { state: 'securing', creation: { nextTryAtMs: 3e13 } }],
-    ['a proof of security from the future', { security: { verifiedAt: '2999-01-01T00:00:00.000Z', steps: {} } }],
+    [
+      'a proof of security from the future',
+      { security: { verifiedAt: '2999-01-01T00:00:00.000Z', steps: {}, openings: [] } },
+    ],
     ['no kind', { kind: null }],
   ])('with %s is repaired', async (_what, fields) => {
     const test = await threeServers(100);

@@ -5,7 +5,7 @@ import { type Condition, type RegionFacts } from '../../../lib/capacity/facts';
 import { decide } from '../../../lib/capacity/plan';
 import { policySchema } from '../../../lib/capacity/policy';
 import { simulate } from '../../../lib/capacity/simulate';
-import { movesOf } from '../../../lib/capacity/balance';
+import { movesOf } from '../../../lib/capacity/moves';
 import { type Server } from '../../../lib/capacity/schema';
 import { freshState } from '../../../lib/capacity/store';
 import { aServer, region } from '../../support/capacity';
@@ -115,6 +115,20 @@ describe('the decision', () => {
   it('takes a ready server without numbers for no room, not for an empty one', () => {
     const unknown = aServer('b', { numbers: { databases: null, serverDtus: null } });
     expect(decide(facts([filled('a', 3_700), unknown]), policy).action).toBe('create');
+  });
+
+  it('does not take a burst for twice as many as it was, because a count may already contain it', () => {
+    const nowMs = 1_000_000;
+    const burst = (confirmedAtMs: number | null) => ({
+      ...filled('a', 1_500),
+      numbersAt: new Date(nowMs).toISOString(),
+      reservations: [{ id: 'r', count: 1_500, expiresAtMs: nowMs + 1, confirmedAtMs }],
+    });
+    const valueOf = (confirmedAtMs: number | null) =>
+      decide(facts([burst(confirmedAtMs)], { nowMs }), policy).metrics[0]?.value;
+    expect(valueOf(nowMs - 1)).toBe(1_500);
+    expect(valueOf(nowMs + 1)).toBe(3_000);
+    expect(valueOf(null)).toBe(3_000);
   });
 
   it('waits after a server became ready, except when it is urgent', () => {

@@ -44,7 +44,7 @@ function verdict(
 /** In a state since the beginning of time: whatever may time out has. */
 const of = (state: ServerState, changes: Partial<Server> = {}): Server => aServer(name, { state, ...changes });
 const retirement = { actor: 'ada', reason: 'because', at: new Date(0).toISOString() };
-const unsecured = { security: { verifiedAt: null, steps: {} } };
+const unsecured = { security: { verifiedAt: null, steps: {}, openings: [] } };
 
 describe('a document against a server', () => {
   it.each<[string, Server, (string | null)[]]>([

@@ -13,7 +13,13 @@ async function largeFleet(databases = 3_000) {
     test.azure.addServer(name, { bulk: databases, tags: { ...ownTags } });
     const numbers = { databases: { value: 2_500, limit: 5_000 }, serverDtus: null };
     await test.services.servers.create(
-      aServer(name, { numbers, security: { verifiedAt: at, steps: {} }, usagesAt: null, numbersAt: at, load: 0.5 }),
+      aServer(name, {
+        numbers,
+        security: { verifiedAt: at, steps: {}, openings: [] },
+        usagesAt: null,
+        numbersAt: at,
+        load: 0.5,
+      }),
     );
   }
   test.azure.calls.length = 0;

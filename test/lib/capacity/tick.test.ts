@@ -169,7 +169,7 @@ describe('the monitor of a region', () => {
     ['quarantined', { state: 'quarantined' }],
     ['draining, which nobody asked for', { state: 'draining' }],
     ['retired, which nobody asked for', { state: 'retired' }],
-    ['ready without ever having been secured', { security: { verifiedAt: null, steps: {} } }],
+    ['ready without ever having been secured', { security: { verifiedAt: null, steps: {}, openings: [] } }],
     ['numbers that are no numbers', { numbers: 'many' }],
     ['tags of another server', { tags: { owner: 'nobody' } }],
   ])('repairs a mangled document: %s', async (_what, fields) => {
@@ -201,6 +201,28 @@ describe('the monitor of a region', () => {
     expect(test.azure.servers.get(first)?.publicNetworkAccess).toBe('Disabled');
     expect(await test.server(first)).toMatchObject({ state: 'ready' });
   });
+
+  it.each([
+    ['AllowAllWindowsAzureIps', '0.0.0.0', '0.0.0.0', 'critical'],
+    ['everybody', '0.0.0.0', '255.255.255.255', 'critical'],
+    ['office', '203.0.113.7', '203.0.113.7', 'warning'],
+  ])(
+    'reports the firewall rule %s that nobody wrote, leaves it, and resolves that when it is gone',
+    async (name, ...rule) => {
+      const [startIpAddress, endIpAddress, severity] = rule;
+      const test = await regionWith(100);
+      test.azure.servers.get(first)?.firewall.push({ name, startIpAddress, endIpAddress });
+      test.clock.pass(25 * 3_600_000);
+      await test.settle();
+      expect(await alertsOf(test)).toMatchObject([{ class: 'security-drift', subject: first, severity }]);
+      expect(await test.server(first)).toMatchObject({ state: 'ready' });
+      expect(test.azure.servers.get(first)?.firewall).toHaveLength(1);
+      test.azure.servers.get(first)?.firewall.splice(0);
+      test.clock.pass(61 * 60_000);
+      await test.settle();
+      expect(await alertsOf(test)).toEqual([]);
+    },
+  );
 
   it('gives up a creation of which there is no server after a long time', async () => {
     const test = capacityUnderTest();

@@ -8,7 +8,7 @@ const dayMs = 24 * hourMs;
 const lookMs = 3 * hourMs;
 
 interface Growth {
-  /** Databases that come within hour `hour` of the year. */
+  /** Databases that come, or go, within hour `hour` of the year. */
   (hour: number): number;
 }
 
@@ -35,6 +35,14 @@ async function live(growth: Growth, options: { days?: number; serverQuota?: numb
   for (let hour = 0; hour < (options.days ?? 365) * 24; hour += lookMs / hourMs) {
     let coming = 0;
     for (let within = 0; within < lookMs / hourMs; within += 1) coming += growth(hour + within);
+    while (coming < 0) {
+      const fullest = [...test.azure.servers.values()].sort((a, b) => b.bulk - a.bulk)[0];
+      if (fullest === undefined || fullest.bulk === 0) break;
+      const gone = Math.min(fullest.bulk, -coming);
+      fullest.bulk -= gone;
+      total -= gone;
+      coming += gone;
+    }
     while (coming > 0) {
       const count = Math.min(coming, 50);
       const id = `h${hour}-${coming}`;
@@ -81,6 +89,19 @@ describe('a year of growth', () => {
     for (const { total: placed, servers } of needs) expect(placed / (servers * 5_000)).toBeGreaterThan(reset);
     expect(test.azure.servers.size).toBeLessThanOrEqual(Math.ceil(total / (5_000 * create)) + 1);
     expect(test.azure.puts).toHaveLength(test.azure.servers.size);
+  });
+
+  it.each<[string, Growth]>([
+    ['in steps', (hour) => (hour % 2_000 === 300 ? 1_500 : 0)],
+    ['that swings over the year', (hour) => Math.round(8 + 8 * Math.sin((hour / 4_000) * 2 * Math.PI))],
+    ['up and down', (hour) => (hour % 700 < 350 ? 8 : -8)],
+    ['that ends in shrinking', (hour) => (hour < 2_000 ? 4 : hour % 24 === 0 ? -40 : 0)],
+  ])('%s is kept up with, and no server comes before its time', async (_what, growth) => {
+    const { homeless, highest, needs, alert, reset, alerts } = await live(growth, { days: 120 });
+    expect(homeless).toBe(0);
+    expect(highest).toBeLessThan(alert);
+    expect(alerts).toEqual([]);
+    for (const { total: placed, servers } of needs) expect(placed / (servers * 5_000)).toBeGreaterThan(reset);
   });
 
   it('creates nothing in a year without growth', async () => {

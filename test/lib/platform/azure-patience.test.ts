@@ -69,7 +69,7 @@ describe('a list', () => {
   ])('%s is given up after a few, as something that may pass', async (_what, names) => {
     const { azure, requests } = azureAnswering(() => page(names, 'again'));
     expect(failureClassOf(await thrownBy(azure.listServers()))).toBe('transient');
-    expect(requests.length).toBeLessThan(6);
+    expect(requests.length).toBeLessThan(8);
     expect(failureClassOf(await thrownBy(azure.countDatabases('g', 'a')))).toBe('transient');
   });
 });

@@ -125,13 +125,17 @@ it('moves the hottest databases of a hot pool to a cool one of the same server, 
   const heat = createAzureMetrics({ ...azureOptions(), nowMs: () => Date.now() });
   const test = capacityUnderTest({ policy: { balancing: { mode: 'move' } }, deps: { azure, heat } });
   await test.services.servers.create(aServer('balanced'));
+  const moves = async () =>
+    (await test.services.store.listMoves({ regions: [region] }, { pageSize: 10, continuation: null })).items;
   await test.services.balance(region);
-  const moves = await test.services.store.listMoves({ regions: [region] }, { pageSize: 10, continuation: null });
-  expect(moves.items).toMatchObject([{ database: 'busy', fromPool: 'hot', toPool: 'cool', state: 'made' }]);
+  expect(await moves()).toMatchObject([{ database: 'busy', fromPool: 'hot', toPool: 'cool', state: 'moving' }]);
   const arrived = async (): Promise<string[]> =>
     (await azure.listPooledDatabases(group, 'balanced', 'cool')).map(({ name }) => name);
   while ((await arrived()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(await arrived()).toEqual(['busy']);
+  await test.services.balance(region);
+  // It is made when it was seen there; the pools, still hot by what Azure measured before, are left to settle.
+  expect(await moves()).toMatchObject([{ database: 'busy', state: 'made' }]);
 });
 
 it('reads quotas, whatever form they come in', async () => {
