@@ -6,6 +6,7 @@ import { sha256 } from '../platform/hash';
 import { type Logger } from '../platform/logger';
 import { keptText, readEvent, type Rejection, tellsTheSame, type Trust } from './envelope';
 import { handleEventId, handleEventName } from './orchestrators/handle-event';
+import { startReceivedId, startReceivedName } from './orchestrators/start-received';
 import { fittingRoutes, rejectedSeconds, rememberSeconds } from './plan';
 import { type EventDocument, type EventRoute } from './schema';
 import { type EventStore } from './store';
@@ -25,8 +26,8 @@ export type Receipt =
   | { result: 'rejected'; code: string; reason: string };
 
 const eventsAtOnce = 32;
-/** An acknowledgement has to come soon: what a larger delivery has beyond this is started by the timer. */
-const startsPerDelivery = 100;
+/** An acknowledgement has to come soon, so a larger delivery is started as a whole, by an orchestration. */
+const startsPerDelivery = 10;
 
 /**
  * Takes in the events of one delivery: checks each, stores it, and starts what handles it. Once it is stored it can be
@@ -79,6 +80,15 @@ export function createIntake(deps: IntakeDeps) {
     return known?.state === 'received' ? { receipt, handle: key } : { receipt };
   };
 
+  /** What cannot be started now, the timer starts. */
+  const orLater = async (what: string, starting: Promise<void>): Promise<void> => {
+    try {
+      await starting;
+    } catch (error) {
+      logger.warn('events were stored and could not be started yet', { what, error: messageOf(error) });
+    }
+  };
+
   return async (delivery: readonly unknown[], orchestrations: Orchestrations): Promise<Receipt[]> => {
     const routes = await deps.routes();
     const receipts: Receipt[] = [];
@@ -88,13 +98,13 @@ export function createIntake(deps: IntakeDeps) {
       receipts[index] = receipt;
       if (handle !== undefined) toHandle.add(handle);
     });
-    await forEachConcurrently([...toHandle].slice(0, startsPerDelivery), eventsAtOnce, async (key) => {
-      try {
-        await orchestrations.start(handleEventName, handleEventId(key), { key });
-      } catch (error) {
-        logger.warn('an event was stored and could not be started yet', { event: key, error: messageOf(error) });
-      }
-    });
+    if (toHandle.size > startsPerDelivery) {
+      await orLater(`${toHandle.size} events`, orchestrations.start(startReceivedName, startReceivedId, {}));
+    } else {
+      await forEachConcurrently(toHandle, eventsAtOnce, (key) =>
+        orLater(key, orchestrations.start(handleEventName, handleEventId(key), { key })),
+      );
+    }
     return receipts;
   };
 }
