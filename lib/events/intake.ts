@@ -1,7 +1,7 @@
 import { type Clock } from '../platform/clock';
 import { forEachConcurrently } from '../platform/concurrency';
 import { type Orchestrations } from '../platform/durable';
-import { messageOf } from '../platform/errors';
+import { AppError, messageOf } from '../platform/errors';
 import { sha256 } from '../platform/hash';
 import { type Logger } from '../platform/logger';
 import { keptText, readEvent, type Rejection, tellsTheSame, type Trust } from './envelope';
@@ -33,7 +33,7 @@ const startsPerDelivery = 10;
  * Takes in the events of one delivery: checks each, stores it, and starts what handles it. Once it is stored it can be
  * acknowledged: a start that fails, or a crash before it, is made up for by the timer.
  *
- * @throws AppError that is transient when something could not be stored; then the whole delivery has to come again, and
+ * @throws AppError that is transient when something could not be stored, or no topic is set up; then the whole delivery has to come again, and
  *   what was stored already is a duplicate by then.
  */
 export function createIntake(deps: IntakeDeps) {
@@ -90,6 +90,10 @@ export function createIntake(deps: IntakeDeps) {
   };
 
   return async (delivery: readonly unknown[], orchestrations: Orchestrations): Promise<Receipt[]> => {
+    if (deps.trust.topics.length === 0) {
+      const message = 'No topic is expected here yet: set SQLFLEET_EVENTS_TOPICS.';
+      throw new AppError('events.noTopics', message, { status: 503, retry: { kind: 'backoff' } });
+    }
     const routes = await deps.routes();
     const receipts: Receipt[] = [];
     const toHandle = new Set<string>();

@@ -71,12 +71,12 @@ describe('an event that is sent again by a person', () => {
   });
 
   it('was rejected before: it is taken in once what was wrong is corrected', async () => {
-    const { services, receive, outcomeOf } = await setUpEvents(documents, {}, { topics: [] });
+    const { services, receive, outcomeOf } = await setUpEvents(documents, {}, { topics: ['/subscriptions/another'] });
     const event = resourceEvent({ topic: `${subscriptionTopic}/resourceGroups/new` });
     expect(await receive(event)).toMatchObject([{ code: 'events.topicNotAllowed' }]);
     const [rejected] = (await services.listRejected({ pageSize: 10, continuation: null })).items;
     const id = rejected?.id ?? '';
-    const still = await setUpEvents(documents, {}, { topics: [] });
+    const still = await setUpEvents(documents, {}, { topics: ['/subscriptions/another'] });
     expect(await still.services.replayRejected(id, by, still.orchestrations)).toMatchObject({ result: 'rejected' });
     const after = await setUpEvents(documents);
     expect(await after.services.replayRejected(id, by, after.orchestrations)).toMatchObject({ result: 'accepted' });
@@ -128,6 +128,13 @@ describe('a delivery', () => {
       { result: 'duplicate' },
       { result: 'accepted' },
     ]);
+  });
+
+  it('comes again while no topic is set up: nobody could have meant that it is lost', async () => {
+    const { receive, services } = await setUpEvents(documents, {}, { topics: [] });
+    await expect(receive(resourceEvent())).rejects.toMatchObject({ status: 503, code: 'events.noTopics' });
+    const { items } = await services.listRejected({ pageSize: 10, continuation: null });
+    expect(items.filter(({ code }) => code === 'events.topicNotAllowed')).toEqual([]);
   });
 
   it('that is large is acknowledged when it is stored; one orchestration starts the rest', async () => {
