@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../lib/platform/errors';
+import { benchAcknowledgements } from './acknowledgements/suite';
 import { benchCounters } from './counters/suite';
 import { benchDatabaseRuns } from './database-runs/suite';
 import { type BenchOptions, readBenchOptions, usage } from './options';
@@ -41,9 +42,11 @@ async function bench(options: BenchOptions, folder: string): Promise<Verdict[]> 
   const databases = options['real-fleet'];
   if (databases !== undefined) return benchRealFleet({ ...options, databases }, folder, say);
   const { only } = options;
+  const runs = (part: NonNullable<typeof only>): boolean => only === undefined || only === part;
   return [
-    ...(only === 'database-runs' ? [] : await benchScale(options, say)),
-    ...(only === 'scale' ? [] : await benchDatabaseRuns(options, join(folder, 'certificates'), say)),
+    ...(runs('scale') ? await benchScale(options, say) : []),
+    ...(runs('database-runs') ? await benchDatabaseRuns(options, join(folder, 'certificates'), say) : []),
+    ...(runs('acknowledgements') ? await benchAcknowledgements(say) : []),
   ];
 }
 

@@ -27,7 +27,7 @@ export const benchOptionsSchema = z.strictObject({
   /** Simulated targets: for growth, and for memory. */
   targets: sizes.default([100, 1_000, 10_000]),
   /** One of the parts that run without options. */
-  only: z.enum(['scale', 'database-runs']).optional(),
+  only: z.enum(['scale', 'database-runs', 'acknowledgements']).optional(),
   pairs: count.default(7),
   databases: count.default(600),
   concurrency: count.default(16),
@@ -48,7 +48,7 @@ Without options: timings as ratios, memory, growth. Exit code 1 where a budget d
   --real-fleet 2000   one build of so many databases on the embedded cloud: memory over time, rate, history
   --servers 4 --scripts 3   logical servers of that fleet, scripts of its package
   --targets 100,1000,10000   simulated targets, for growth and memory
-  --only scale        or database-runs: one of the two parts that run without options
+  --only scale        or database-runs, acknowledgements: one of the parts that run without options
   --pairs 7           pairs of runs per comparison
   --databases 600     databases per run
   --concurrency 16    databases at once

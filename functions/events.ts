@@ -11,6 +11,11 @@ import {
   nudgeCapacityOrchestration,
   nudgeInputSchema,
 } from '../lib/events/orchestrators/nudge-capacity';
+import {
+  startReceivedActivityName,
+  startReceivedName,
+  startReceivedOrchestration,
+} from '../lib/events/orchestrators/start-received';
 import { durableClientInput, orchestrationsOf, registerActivity, registerOrchestration } from '../lib/platform/durable';
 import { type EventParts, eventRoutes } from './event-routes';
 import { registerRoutes } from './routes';
@@ -27,10 +32,16 @@ export function registerEvents(parts: () => EventParts): void {
 
   registerOrchestration(handleEventName, handleEventOrchestration);
   registerOrchestration(nudgeCapacityName, nudgeCapacityOrchestration);
+  registerOrchestration(startReceivedName, startReceivedOrchestration);
   const usesOrchestrations = { usesOrchestrations: true };
   registerActivity(
     actOnEventName,
     (input, context) => parts().events.act(actInputSchema.parse(input), orchestrationsOf(context)),
+    usesOrchestrations,
+  );
+  registerActivity(
+    startReceivedActivityName,
+    (_input, context) => parts().events.startReceived(orchestrationsOf(context)),
     usesOrchestrations,
   );
   registerActivity(

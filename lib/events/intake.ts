@@ -1,11 +1,12 @@
 import { type Clock } from '../platform/clock';
 import { forEachConcurrently } from '../platform/concurrency';
 import { type Orchestrations } from '../platform/durable';
-import { messageOf } from '../platform/errors';
+import { AppError, messageOf } from '../platform/errors';
 import { sha256 } from '../platform/hash';
 import { type Logger } from '../platform/logger';
 import { keptText, readEvent, type Rejection, tellsTheSame, type Trust } from './envelope';
 import { handleEventId, handleEventName } from './orchestrators/handle-event';
+import { startReceivedId, startReceivedName } from './orchestrators/start-received';
 import { fittingRoutes, rejectedSeconds, rememberSeconds } from './plan';
 import { type EventDocument, type EventRoute } from './schema';
 import { type EventStore } from './store';
@@ -25,14 +26,14 @@ export type Receipt =
   | { result: 'rejected'; code: string; reason: string };
 
 const eventsAtOnce = 32;
-/** An acknowledgement has to come soon: what a larger delivery has beyond this is started by the timer. */
-const startsPerDelivery = 100;
+/** An acknowledgement has to come soon, so a larger delivery is started as a whole, by an orchestration. */
+const startsPerDelivery = 10;
 
 /**
  * Takes in the events of one delivery: checks each, stores it, and starts what handles it. Once it is stored it can be
  * acknowledged: a start that fails, or a crash before it, is made up for by the timer.
  *
- * @throws AppError that is transient when something could not be stored; then the whole delivery has to come again, and
+ * @throws AppError that is transient when something could not be stored, or no topic is set up; then the whole delivery has to come again, and
  *   what was stored already is a duplicate by then.
  */
 export function createIntake(deps: IntakeDeps) {
@@ -79,7 +80,20 @@ export function createIntake(deps: IntakeDeps) {
     return known?.state === 'received' ? { receipt, handle: key } : { receipt };
   };
 
+  /** What cannot be started now, the timer starts. */
+  const orLater = async (what: string, starting: Promise<void>): Promise<void> => {
+    try {
+      await starting;
+    } catch (error) {
+      logger.warn('events were stored and could not be started yet', { what, error: messageOf(error) });
+    }
+  };
+
   return async (delivery: readonly unknown[], orchestrations: Orchestrations): Promise<Receipt[]> => {
+    if (deps.trust.topics.length === 0) {
+      const message = 'No topic is expected here yet: set SQLFLEET_EVENTS_TOPICS.';
+      throw new AppError('events.noTopics', message, { status: 503, retry: { kind: 'backoff' } });
+    }
     const routes = await deps.routes();
     const receipts: Receipt[] = [];
     const toHandle = new Set<string>();
@@ -88,13 +102,13 @@ export function createIntake(deps: IntakeDeps) {
       receipts[index] = receipt;
       if (handle !== undefined) toHandle.add(handle);
     });
-    await forEachConcurrently([...toHandle].slice(0, startsPerDelivery), eventsAtOnce, async (key) => {
-      try {
-        await orchestrations.start(handleEventName, handleEventId(key), { key });
-      } catch (error) {
-        logger.warn('an event was stored and could not be started yet', { event: key, error: messageOf(error) });
-      }
-    });
+    if (toHandle.size > startsPerDelivery) {
+      await orLater(`${toHandle.size} events`, orchestrations.start(startReceivedName, startReceivedId, {}));
+    } else {
+      await forEachConcurrently(toHandle, eventsAtOnce, (key) =>
+        orLater(key, orchestrations.start(handleEventName, handleEventId(key), { key })),
+      );
+    }
     return receipts;
   };
 }

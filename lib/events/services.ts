@@ -44,6 +44,21 @@ export function createEventServices(deps: EventServicesDeps) {
   const routes = async (): Promise<readonly EventRoute[]> => (await readRoutes()).routes.routes;
   const receive = createIntake({ events, routes, trust: deps.trust, clock, logger });
 
+  const startReceived = async (orchestrations: Orchestrations): Promise<void> => {
+    let continuation: string | null = null;
+    do {
+      const page: Awaited<ReturnType<EventStore['list']>> = await events.list({
+        states: ['received'],
+        pageSize,
+        continuation,
+      });
+      await forEachConcurrently(page.items, startsAtOnce, ({ id }) =>
+        guarded({ event: id }, () => orchestrations.start(handleEventName, handleEventId(id), { key: id })),
+      );
+      continuation = page.continuation;
+    } while (continuation !== null);
+  };
+
   return {
     trust: deps.trust,
     receive,
@@ -100,20 +115,11 @@ export function createEventServices(deps: EventServicesDeps) {
       return events.answerNudge(region, nudge.asked);
     },
 
+    startReceived,
+
     /** Starts what was stored and is not being handled, and tells others what waits. Level-triggered: it may run at any time. */
     async resume(orchestrations: Orchestrations): Promise<void> {
-      let continuation: string | null = null;
-      do {
-        const page: Awaited<ReturnType<EventStore['list']>> = await events.list({
-          states: ['received'],
-          pageSize,
-          continuation,
-        });
-        await forEachConcurrently(page.items, startsAtOnce, ({ id }) =>
-          guarded({ event: id }, () => orchestrations.start(handleEventName, handleEventId(id), { key: id })),
-        );
-        continuation = page.continuation;
-      } while (continuation !== null);
+      await startReceived(orchestrations);
       for (const { region } of await events.unansweredNudges()) {
         const input = { region, debounceMs };
         await guarded({ region }, () => orchestrations.start(nudgeCapacityName, nudgeCapacityId(region), input));

@@ -167,6 +167,47 @@ describe('a change of Azure', () => {
     expect(event).toMatchObject({ state: 'handled', outcomes: [{ text: 'westeurope is looked at' }] });
   });
 
+  it('that ends a deployment starts the build of its route, with what the deployment put out', async () => {
+    await upload('base-1.sql', 'CREATE TABLE dbo.FromDeployment (Id int NOT NULL PRIMARY KEY);');
+    const { routes } = await api('GET', 'event-routes', z.object({ routes: z.array(z.unknown()) }));
+    const route = {
+      name: 'after-platform',
+      when: {
+        types: ['Microsoft.Resources.ResourceWriteSuccess'],
+        operation: 'Microsoft.Resources/deployments/write',
+        subject: '*/deployments/platform-*',
+      },
+      action: {
+        kind: 'startBuild',
+        build: {
+          package: { blob: 'base-${outputs.edition}.sql' },
+          targets: { text: '${outputs.databases}' },
+          options: { description: 'edition ${outputs.edition}' },
+        },
+      },
+    };
+    const change = { routes: [...routes, route], actor: 'ann', reason: 'e2e' };
+    await api('PUT', 'event-routes', z.unknown(), change);
+    const deployment = (name: string): string => `${group}/providers/Microsoft.Resources/deployments/${name}`;
+    const template = {
+      ...{ $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#' },
+      ...{ contentVersion: '1.0.0.0', resources: [] },
+      outputs: {
+        edition: { type: 'int', value: 1 },
+        databases: { type: 'array', value: cloud.targets().trim().split('\n').slice(0, 2) },
+      },
+    };
+    const somebody = azureAs(cloud.endpoints, 'somebody');
+    for (const name of ['Platform-7', 'another']) {
+      await somebody.put(deployment(name), '2021-04-01', { properties: { mode: 'Incremental', template } });
+    }
+    expect(await settled('deployments/another')).toMatchObject([{ state: 'ignored' }]);
+    const [event] = await settled('deployments/platform-7');
+    expect(event).toMatchObject({ state: 'handled', outcomes: [{ route: 'after-platform', result: 'started' }] });
+    const build = await cloud.ended(event?.outcomes[0]?.started[0]?.replace('builds/', '') ?? '');
+    expect(build).toMatchObject({ state: 'succeeded', counts: { committed: 2 } });
+  });
+
   it('that writes a Databricks workspace deploys to it what was deployed there last, where that is configured', async () => {
     const azure = createDemoAzure(cloud.endpoints);
     const example = join(__dirname, '..', '..', 'examples', 'databricks-sales');

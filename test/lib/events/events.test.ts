@@ -14,6 +14,11 @@ import {
   handleEventName,
   handleEventOrchestration,
 } from '../../../lib/events/orchestrators/handle-event';
+import {
+  startReceivedActivityName,
+  startReceivedName,
+  startReceivedOrchestration,
+} from '../../../lib/events/orchestrators/start-received';
 import { type Orchestrations } from '../../../lib/platform/durable';
 import { createDurableEngine } from '../../../local/durable/engine';
 import { invokerOf } from '../../local/durable/support';
@@ -319,12 +324,14 @@ describe('an event', () => {
       };
       const activities = {
         [actOnEventName]: (input: unknown) => services.act(actInputSchema.parse(input), orchestrations),
+        [startReceivedActivityName]: () => services.startReceived(orchestrations),
         [answerNudgeName]: (input: unknown) =>
           services.answerNudge(nudgeInputSchema.pick({ region: true }).parse(input), orchestrations),
       };
       const orchestrators = {
         [handleEventName]: handleEventOrchestration,
         [nudgeCapacityName]: nudgeCapacityOrchestration,
+        [startReceivedName]: startReceivedOrchestration,
       };
       await engine.start(
         { orchestrators: Object.keys(orchestrators), activities: Object.keys(activities), entities: [] },

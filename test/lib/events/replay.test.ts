@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { startReceivedId } from '../../../lib/events/orchestrators/start-received';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
 import { setUpEvents } from './capability';
 import { blobEvent, resourceEvent, subscriptionTopic } from './samples';
@@ -70,12 +71,12 @@ describe('an event that is sent again by a person', () => {
   });
 
   it('was rejected before: it is taken in once what was wrong is corrected', async () => {
-    const { services, receive, outcomeOf } = await setUpEvents(documents, {}, { topics: [] });
+    const { services, receive, outcomeOf } = await setUpEvents(documents, {}, { topics: ['/subscriptions/another'] });
     const event = resourceEvent({ topic: `${subscriptionTopic}/resourceGroups/new` });
     expect(await receive(event)).toMatchObject([{ code: 'events.topicNotAllowed' }]);
     const [rejected] = (await services.listRejected({ pageSize: 10, continuation: null })).items;
     const id = rejected?.id ?? '';
-    const still = await setUpEvents(documents, {}, { topics: [] });
+    const still = await setUpEvents(documents, {}, { topics: ['/subscriptions/another'] });
     expect(await still.services.replayRejected(id, by, still.orchestrations)).toMatchObject({ result: 'rejected' });
     const after = await setUpEvents(documents);
     expect(await after.services.replayRejected(id, by, after.orchestrations)).toMatchObject({ result: 'accepted' });
@@ -129,15 +130,22 @@ describe('a delivery', () => {
     ]);
   });
 
-  it('that is large is stored as a whole; what is not started at once, the timer starts', async () => {
+  it('comes again while no topic is set up: nobody could have meant that it is lost', async () => {
+    const { receive, services } = await setUpEvents(documents, {}, { topics: [] });
+    await expect(receive(resourceEvent())).rejects.toMatchObject({ status: 503, code: 'events.noTopics' });
+    const { items } = await services.listRejected({ pageSize: 10, continuation: null });
+    expect(items.filter(({ code }) => code === 'events.topicNotAllowed')).toEqual([]);
+  });
+
+  it('that is large is acknowledged when it is stored; one orchestration starts the rest', async () => {
     const { receive, started, services, orchestrations } = await setUpEvents(documents);
     const events = Array.from({ length: 300 }, (_, index) =>
       resourceEvent({ resource: `Microsoft.Sql/servers/many-${index}` }),
     );
     const receipts = await receive(...events);
     expect(new Set(receipts.map(({ result }) => result))).toEqual(new Set(['accepted']));
-    expect(started.length).toBe(100);
-    await services.resume(orchestrations);
+    expect(started.splice(0).map(({ instanceId }) => instanceId)).toEqual([startReceivedId]);
+    await services.startReceived(orchestrations);
     const keys = receipts.flatMap((receipt) => ('event' in receipt ? [`event-${receipt.event}`] : []));
     expect(started.map(({ instanceId }) => instanceId)).toEqual(expect.arrayContaining(keys));
   });
