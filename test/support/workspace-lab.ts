@@ -69,7 +69,7 @@ export async function startWorkspaceLab({ inMemory = false } = {}) {
   let ids = 0;
   const newId = (): string => String((ids += 1)).padStart(12, '0');
   const certificates = await ensureCertificates(join(folder, 'certificates'), ['localhost'], new Date());
-  const identity = await startIdentity({ port: 0, stateFolder: null, clock, tokenLifetimeMs: 60 * 60_000 });
+  const identity = await startIdentity({ port: 0, stateFolder: null, clock, tokenLifetimeMs: 365 * 24 * 60 * 60_000 });
   const databricks = await startDatabricks({
     port: 0,
     stateFolder: null,
