@@ -234,6 +234,44 @@ describe('a deployment', () => {
     expect(namesOf(name)).toEqual(['a', 'b', 'c', 'd']);
   });
 
+  it('is the same under its name in any spelling, and so is its environment', async () => {
+    const name = await fresh();
+    await lab.deploy(name, smallArchive);
+    const { etag, value } = await lab.services.store.environment('Dev');
+    const { id: _id, name: _name, ...settings } = value;
+    await lab.services.environments.put('DEV', settings, etag, 'test');
+    const again = await lab.deploy(name.toUpperCase(), smallArchive, { environments: ['dEV'] });
+    expect(again).toMatchObject({ workspace: name, environments: [{ name: 'Dev', state: 'unchanged' }] });
+  });
+
+  it('of 250 jobs and 60 clusters is applied once, in pieces, and found unchanged', async () => {
+    const name = await fresh({ maximumDeletes: 400 });
+    const archive = {
+      ...Object.fromEntries(
+        Array.from({ length: 60 }, (_, at) => [`clusters/${at}.json`, { cluster_name: `c${at}`, ...spec }]),
+      ),
+      ...Object.fromEntries(
+        Array.from({ length: 250 }, (_, at) => [
+          `jobs/${at}.json`,
+          {
+            name: `j${at}`,
+            tasks: [
+              { task_key: 'a', existing_cluster_id: `c${at % 60}` },
+              ...(at === 0 ? [] : [{ task_key: 'b', run_job_task: { job_id: `j${at - 1}` } }]),
+            ],
+          },
+        ]),
+      ),
+    };
+    lab.databricks.faults.add({ operation: 'jobs/create', skip: 100, drop: 'after', times: 3 });
+    expect(first(await lab.deploy(name, archive))).toMatchObject({ state: 'succeeded', failure: null });
+    expect([lab.held(name).jobs.size, lab.held(name).clusters.size]).toEqual([250, 60]);
+    expect(first(await lab.deploy(name, archive))?.state).toBe('unchanged');
+    expect(first(await lab.deploy(name, jobs(['only'])))).toMatchObject({ state: 'succeeded', failure: null });
+    expect([lab.held(name).jobs.size, lab.held(name).clusters.size]).toEqual([1, 0]);
+    await lab.environment('Dev');
+  }, 120_000);
+
   it('rolls back to archives of its own workspace only', async () => {
     const [one, other] = [await fresh(), await fresh()];
     const { deploymentId } = await lab.deploy(one, smallArchive);
