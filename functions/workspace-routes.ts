@@ -224,7 +224,7 @@ export function workspaceRoutes(services: () => WorkspaceServices): Route[] {
       responses: { 200: { description: 'A page.', body: pageOf(recordedSchema) }, 400: problem('Unusable query.') },
       async handle(request) {
         const { pageSize, continuation } = parsed(pageQuery, queryOf(request), 'query');
-        const subject = `workspaces/${request.params.name ?? ''}`;
+        const subject = `workspaces/${request.params.name?.toLowerCase() ?? ''}`;
         const options = { pageSize, continuation: continuationCodec.decode(continuation) };
         return { jsonBody: pageView(await services().audit.list(subject, options), (entry) => entry) };
       },

@@ -35,7 +35,17 @@ export function createDemoAzure(endpoints: Endpoints) {
     `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/Microsoft.KeyVault/vaults/${name}`;
   const vaultUri = z.object({ vaultUri: z.url() });
 
+  const secretsOf = async (name: string): Promise<SecretClient> => {
+    const { properties } = await arm.resources.getById(vaultId(name), '2023-07-01');
+    const options = { disableChallengeResourceVerification: true, tlsOptions };
+    return new SecretClient(vaultUri.parse(properties).vaultUri, credential, options);
+  };
+
   return {
+    secretsOf,
+    async deleteVault(name: string): Promise<void> {
+      await arm.resources.beginDeleteByIdAndWait(vaultId(name), '2023-07-01');
+    },
     async createWorkspace(name: string): Promise<void> {
       const managedResourceGroupId = `/subscriptions/${subscriptionId}/resourceGroups/databricks-rg-${name}`;
       await arm.resources.beginCreateOrUpdateByIdAndWait(workspaceId(name), '2024-05-01', {
@@ -45,9 +55,7 @@ export function createDemoAzure(endpoints: Endpoints) {
       });
     },
     async fillVault(name: string, values: Record<string, string>): Promise<void> {
-      const { properties } = await arm.resources.getById(vaultId(name), '2023-07-01');
-      const options = { disableChallengeResourceVerification: true, tlsOptions };
-      const secrets = new SecretClient(vaultUri.parse(properties).vaultUri, credential, options);
+      const secrets = await secretsOf(name);
       for (const [secret, value] of Object.entries(values)) await secrets.setSecret(secret, value);
     },
     /** What the workspace really holds, from the stand-in itself. */

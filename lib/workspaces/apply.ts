@@ -12,8 +12,6 @@ import { settleClusters } from './settle';
 
 /** Starting takes minutes; what takes longer will not come. */
 const patienceMs = 60 * 60_000;
-/** No call is at work longer than this after its answer was lost. */
-const lateAnswerMs = 30_000;
 
 /**
  * The stage that changes the workspace: exactly what the plan says, step by step. Before the first step the whole workspace
@@ -26,7 +24,7 @@ export function createApply(deps: WorkspaceDeps) {
     const deadlineMs = deps.clock.nowMs() + deps.activityBudgetMs;
     const planHash = progress.plan?.hash ?? '';
     const plan = await deps.store.readPlan(planHash);
-    const applying = await createApplying(deps, { deployment, environment, lease, planHash });
+    const applying = await createApplying(deps, { deployment, environment, lease, planHash, plan });
     const connection = await connected(deps, environment, places);
     if (connection.kind === 'wait') return { ...connection, kind: 'again', delayMs: deps.lookEveryMs };
     if (connection.resourceId.toLowerCase() !== plan.resourceId.toLowerCase()) {
@@ -90,7 +88,7 @@ export function createApply(deps: WorkspaceDeps) {
       // A cancellation is looked at when a stage begins.
       const { cancelled } = await deps.store.deployment(deployment.deploymentId);
       if (cancelled !== null) return { kind: 'again', delayMs: 0, waitingFor: null };
-      const pauseMs = pauseBefore(step, applying);
+      const pauseMs = pauseBefore(step, applying, deps.lookEveryMs * 2);
       if (pauseMs > 0) return { kind: 'again', delayMs: pauseMs, waitingFor: `what became of ${step.key}` };
       if (!(await deps.leases.renew(lease, leaseMs))) throw lostLease();
       await applying.begin(step.key);
@@ -106,7 +104,7 @@ export function createApply(deps: WorkspaceDeps) {
  * Jobs are created without a token that would make two calls one. Where the answer to the first is not known, it may still
  * be at work behind a gateway that has given up, so the second waits until whatever it does can be seen.
  */
-function pauseBefore({ kind, action, key }: Step, applying: Applying): number {
+function pauseBefore({ kind, action, key }: Step, applying: Applying, lateAnswerMs: number): number {
   const isUnsure = kind === 'job' && action === 'create' && applying.steps[key] === 'begun';
   return isUnsure ? Math.max(0, lateAnswerMs - applying.begunForMs()) : 0;
 }

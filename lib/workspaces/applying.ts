@@ -1,6 +1,6 @@
 import { type Lease } from '../platform/leases';
 import { type WorkspaceDeps } from './context';
-import { lostLease } from './errors';
+import { lostLease, stopped } from './errors';
 import { canonical } from './json';
 import { idsCreated, standingOf } from './judge';
 import { type Observation } from './observe';
@@ -29,13 +29,25 @@ export interface Applying {
 
 export async function createApplying(
   deps: Pick<WorkspaceDeps, 'store' | 'clock'>,
-  subject: { deployment: Deployment; environment: Environment; lease: Lease; planHash: string },
+  subject: {
+    deployment: Deployment;
+    environment: Environment;
+    lease: Lease;
+    planHash: string;
+    plan: Pick<Plan, 'basis'>;
+  },
 ): Promise<Applying> {
-  const { deployment, environment, lease, planHash } = subject;
+  const { deployment, environment, lease, planHash, plan } = subject;
   const { workspace, deploymentId } = deployment;
   const found = await deps.store.state(workspace, environment.name);
   if (found !== null && isOvertaken(found.value, lease)) throw lostLease();
   const isSame = found?.value.applying?.planHash === planHash && found.value.applying.deploymentId === deploymentId;
+  if (!isSame && plan.basis !== null && plan.basis !== basisOf(found?.value ?? null)) {
+    throw stopped(
+      'planOutdated',
+      'Another deployment has been at work there since the plan was made, so the plan is not applied. Start a new deployment.',
+    );
+  }
   const progress: NonNullable<WorkspaceState['applying']> =
     isSame && found?.value.applying
       ? { ...found.value.applying }
@@ -106,4 +118,9 @@ export async function createApplying(
 /** Whether somebody who holds the same lease by now has written already. */
 export function isOvertaken(state: WorkspaceState, lease: Lease): boolean {
   return state.lease === lease.name && state.fence > lease.fence;
+}
+
+/** What other deployments have left: a plan is good for that, and for nothing that came later. */
+export function basisOf(state: WorkspaceState | null): string {
+  return `${state?.applied?.planHash ?? ''}/${state?.applying?.planHash ?? ''}`;
 }

@@ -21,7 +21,9 @@ export function createEnvironments(deps: { store: WorkspaceStore; audit: Audit }
       etag: string | null,
       actor: string,
     ): Promise<{ environment: Versioned<Environment>; created: boolean }> {
-      const environment: Environment = { ...request, id: name.toLowerCase(), name };
+      // Marks are made of its name, so it keeps the spelling that it was created with.
+      const known = await store.findEnvironment(name);
+      const environment: Environment = { ...request, id: name.toLowerCase(), name: known?.value.name ?? name };
       if (etag === null) {
         if ((await store.createEnvironment(environment)) === 'exists') {
           const message = `Environment "${name}" exists. Send its ETag as If-Match to change it.`;

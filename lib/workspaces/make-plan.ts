@@ -1,3 +1,4 @@
+import { basisOf } from './applying';
 import { readAssetArchive } from './archive';
 import { connect, type StageContext, type StageOutcome, type WorkspaceDeps } from './context';
 import { invalidInput, stopped } from './errors';
@@ -85,6 +86,7 @@ export function createMakePlan(deps: WorkspaceDeps) {
       createdAt: new Date(deps.clock.nowMs()).toISOString(),
       warnings: planning.warnings,
       relies: planning.relies,
+      basis: basisOf((await deps.store.state(deployment.workspace, environment.name))?.value ?? null),
       steps: planning.steps,
     };
     const hash = await deps.store.writePlan(plan);

@@ -185,6 +185,8 @@ export const planSchema = z.object({
   pinClusters: z.boolean(),
   createdAt: z.string(),
   warnings: z.array(z.string()),
+  /** What had been applied, and was being applied, when the plan was made. Applying refuses when others came in between. */
+  basis: z.string().nullable().default(null),
   /** What the assets refer to and is not theirs, as it was found. Applying refuses when it leads elsewhere. */
   relies: z.array(reliedSchema).default([]),
   steps: z.array(stepSchema),

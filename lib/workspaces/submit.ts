@@ -80,7 +80,8 @@ export function createSubmit(deps: SubmitDeps) {
     const deployment: Deployment = {
       id: deploymentId,
       deploymentId,
-      workspace: submission.workspace,
+      // One name whatever its case: places and marks are made of it.
+      workspace: submission.workspace.toLowerCase(),
       state: 'running',
       archive,
       archiveOf: earlier?.deploymentId ?? null,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { jsonResponse, type ServiceRequest } from '../network/http-service';
 import { ServiceError } from '../network/service-error';
 import { notFound, parsed } from './answers';
+import { forgetVault, recoverable, rememberVault } from './deleted-vaults';
 import { type ArmRoute, type PathParameters } from './router';
 import { type Resource } from './state';
 import {
@@ -61,14 +62,23 @@ export function genericRoutes(world: ArmWorld): ArmRoute[] {
   };
 
   operations.define('createResource', (id, input) => putResource(world, id, resourceBodySchema.parse(input)));
-  operations.define('deleteResource', async (id) => state.remove(id));
+  operations.define('deleteResource', async (id) => {
+    const resource = state.get(id);
+    state.remove(id);
+    if (resource?.type !== vaultType) return;
+    rememberVault(state, resource);
+    await world.vaults?.ensure(resource.name, []);
+  });
   operations.define('deploy', (id, input) => deploy(world, id, resourceBodySchema.parse(input)));
 
   const write = (request: ServiceRequest, parameters: PathParameters, body: ResourceBody) => {
     const id = idOf(parameters);
     if (requireType(parameters) === deploymentType) return operations.accept(request, 'deploy', id, body);
     requireLocation(world, body.location);
-    if (requireType(parameters) === vaultType) checkVault(body);
+    if (requireType(parameters) === vaultType) {
+      checkVault(body);
+      if (state.get(id) === undefined) recoverable(state, id, body.properties?.['createMode']);
+    }
     return operations.accept(request, 'createResource', id, body);
   };
 
@@ -209,6 +219,11 @@ async function putResource(world: ArmWorld, id: string, body: ResourceBody): Pro
   const before = state.get(id);
   const added: Record<string, unknown> = { provisioningState: 'Succeeded' };
   if (type === vaultType) {
+    const recovered = before === undefined ? recoverable(state, id, body.properties?.['createMode']) : undefined;
+    if (recovered !== undefined) {
+      forgetVault(state, name);
+      return putResource(world, id, { ...recovered });
+    }
     const { accessPolicies, enableRbacAuthorization = false } = checkVault(body);
     const objectIds = enableRbacAuthorization ? null : accessPolicies.map(({ objectId }) => objectId);
     const url = await vaults?.ensure(name, objectIds);

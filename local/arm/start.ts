@@ -11,6 +11,7 @@ import { createLists } from './answers';
 import { type ArmControl, createArmControl } from './control';
 import { databaseRoutes } from './databases';
 import { type ArmFaults, createArmFaults } from './faults';
+import { deletedVaultRoutes } from './deleted-vaults';
 import { genericRoutes, reopenVaults } from './generic';
 import { insightRoutes } from './insights';
 import { createOperations, type OperationTimes } from './operations';
@@ -121,6 +122,7 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
     ...insightRoutes(world),
     ...resourceGraphRoutes(world),
     ...supportRoutes(world),
+    ...deletedVaultRoutes(world),
     ...genericRoutes(world),
   ]);
   let counters: Record<string, number> = {};

@@ -69,13 +69,20 @@ export async function startWorkspaceLab({ inMemory = false } = {}) {
   let ids = 0;
   const newId = (): string => String((ids += 1)).padStart(12, '0');
   const certificates = await ensureCertificates(join(folder, 'certificates'), ['localhost'], new Date());
-  const identity = await startIdentity({ port: 0, stateFolder: null, clock, tokenLifetimeMs: 60 * 60_000 });
+  const identity = await startIdentity({ port: 0, stateFolder: null, clock, tokenLifetimeMs: 365 * 24 * 60 * 60_000 });
+  // Its signature is checked once: nothing here is about tokens.
+  const verified = new Map<string, ReturnType<typeof identity.verifyToken>>();
+  const verifyToken: typeof identity.verifyToken = (token, audience) => {
+    const known = verified.get(`${audience} ${token}`) ?? identity.verifyToken(token, audience);
+    verified.set(`${audience} ${token}`, known);
+    return known;
+  };
   const databricks = await startDatabricks({
     port: 0,
     stateFolder: null,
     tls: certificates,
     clock,
-    verifyToken: identity.verifyToken,
+    verifyToken,
     newId: () => `${newId()}0000`.slice(-8),
     clusterStartMs,
     clusterStopMs: 30_000,

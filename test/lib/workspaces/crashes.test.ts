@@ -223,7 +223,7 @@ it('finds a job whose creation was answered by nobody, instead of creating anoth
 it('waits for a job that a gateway has given up on and the service has not', async () => {
   await lab.prepare('late');
   const held = lab.held('late');
-  const { saveJob } = held;
+  const saveJob = held.saveJob.bind(held);
   let arrivesAtMs = 0;
   let arrive = (): void => undefined;
   // The service is still at work when the gateway answers 504: what it makes can be seen ten seconds later.
@@ -233,13 +233,13 @@ it('waits for a job that a gateway has given up on and the service has not', asy
     held.saveJob = saveJob;
   };
   lab.databricks.faults.add({ operation: 'jobs/create', drop: 'after' });
-  const { values } = held.jobs;
-  held.jobs.values = function () {
+  const values = held.jobs.values.bind(held.jobs);
+  held.jobs.values = () => {
     if (arrivesAtMs > 0 && lab.clock.nowMs() >= arrivesAtMs) {
       arrivesAtMs = 0;
       arrive();
     }
-    return values.call(held.jobs);
+    return values();
   };
   expect((await lab.deploy('late', smallArchive)).state).toBe('succeeded');
   expect(contents('late').jobs).toEqual(['nightly']);

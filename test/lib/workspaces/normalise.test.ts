@@ -21,6 +21,32 @@ describe('what is no change', () => {
     expect(differences(wanted, actual, null)).toEqual([]);
   });
 
+  it('what a pool decides, whom the service took, and when something happened', () => {
+    const asked = { cluster_name: 'pooled', instance_pool_id: 'p', num_workers: 1 };
+    const actual = withoutServerFields('cluster', {
+      ...asked,
+      ...{
+        node_type_id: 'large',
+        driver_node_type_id: 'large',
+        driver_instance_pool_id: 'p',
+        enable_elastic_disk: false,
+      },
+      ...{ single_user_name: 'somebody', workload_type: { clients: { jobs: true, notebooks: true } } },
+      ...{ last_invented_time: 5, spark_context_id: 7, spec: { cluster_name: 'pooled' } },
+    });
+    expect(differences(asked, actual, null)).toEqual([]);
+  });
+
+  it('whom a job runs as, until somebody changes that', () => {
+    const asked = { name: 'j' };
+    const settled = { name: 'j', run_as: { service_principal_name: 'ours' } };
+    const other = { name: 'j', run_as: { user_name: 'eve' } };
+    expect(differences(asked, settled, null)).toEqual([]);
+    expect(differences(asked, settled, { asked, settled })).toEqual([]);
+    expect(differences(asked, other, { asked, settled })).toHaveLength(1);
+    expect(differences(settled, other, null)).not.toEqual([]);
+  });
+
   it('what a cluster that sizes itself has grown to', () => {
     const asked = { cluster_name: 'etl', autoscale: { min_workers: 1, max_workers: 4 } };
     const grown = { ...asked, num_workers: 3, autoscale: { ...asked.autoscale, target_workers: 3 } };

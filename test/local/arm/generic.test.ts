@@ -136,4 +136,26 @@ describe('key vaults', () => {
     await put([harness.identity.objectId]);
     expect((await (await secrets()).getSecret('token')).value).toBe('one');
   });
+
+  it('keeps the name and the secrets of a deleted vault until it is recovered where it was', async () => {
+    const { resources } = harness.resources;
+    const deletedId = `${subscription}/providers/Microsoft.KeyVault/locations/${location}/deletedVaults/data-dev-kv`;
+    const recover = (id: string) =>
+      resources.beginCreateOrUpdateByIdAndWait(id, '2023-07-01', {
+        location,
+        properties: { tenantId: harness.identity.tenantId, sku: { name: 'standard' }, createMode: 'recover' },
+      });
+    await put([harness.identity.objectId]);
+    const client = await secrets();
+    await client.setSecret('token', 'one');
+    await expect(resources.getById(deletedId, '2023-07-01')).rejects.toMatchObject({ statusCode: 404 });
+    await resources.beginDeleteByIdAndWait(vault, '2023-07-01');
+    await expect(client.getSecret('token')).rejects.toMatchObject({ statusCode: 403 });
+    expect((await resources.getById(deletedId, '2023-07-01')).properties).toMatchObject({ vaultId: vault });
+    await expect(put([])).rejects.toMatchObject({ statusCode: 409, code: 'ConflictError' });
+    await expect(recover(vault.replace('data-dev-kv', 'other'))).rejects.toMatchObject({ statusCode: 400 });
+    await recover(vault);
+    expect((await (await secrets()).getSecret('token')).value).toBe('one');
+    await expect(resources.getById(deletedId, '2023-07-01')).rejects.toMatchObject({ statusCode: 404 });
+  });
 });

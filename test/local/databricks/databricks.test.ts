@@ -132,6 +132,23 @@ describe('clusters', () => {
   });
 });
 
+describe('pinned clusters', () => {
+  it('are deleted for good all the same', async () => {
+    const id = await client.createCluster({ ...spec, cluster_name: 'pinned' }, 'pinned');
+    expect(await client.pinCluster(id)).toBeNull();
+    await client.deleteCluster(id);
+    expect(await client.findCluster(id)).toBeNull();
+    await client.deleteCluster(id);
+  });
+
+  onStandIn('are so many and no more, which is told and no error', async () => {
+    const ids = await Promise.all(Array.from({ length: 101 }, (_, at) => client.createCluster(spec, `t${at}`)));
+    const answers: (string | null)[] = [];
+    for (const id of ids) answers.push(await client.pinCluster(id));
+    expect(answers.filter((answer) => answer !== null)).toEqual([expect.stringContaining('at most 100')]);
+  });
+});
+
 describe('jobs', () => {
   it('are read with all their tasks, however many pages they fill', async () => {
     const tasks = Array.from({ length: 230 }, (_, at) => ({
@@ -171,6 +188,38 @@ describe('jobs', () => {
     expect(new Set(names).size).toBe(names.length);
     expect([...names].sort()).toEqual([...held.jobs.values()].map(({ settings }) => String(settings.name)).sort());
     expect(names).toContain('late');
+  });
+
+  onStandIn('whose page is refused because its token has expired are listed from the beginning', async () => {
+    for (let at = 0; at < 150; at += 1) await client.createJob({ name: `job ${at}` });
+    service.faults.add({ operation: 'jobs/list', skip: 1, status: 400, code: 'INVALID_PAGE_TOKEN' });
+    expect(await client.listJobs()).toHaveLength(150);
+    service.faults.add({ operation: 'jobs/list', status: 400, code: 'INVALID_PARAMETER_VALUE' });
+    await expect(client.listJobs()).rejects.toMatchObject({ code: 'databricks.refused' });
+  });
+
+  onStandIn('that are written while their tasks are read page by page are read again', async () => {
+    const tasksOf = (notebook: string) =>
+      Array.from({ length: 230 }, (_, at) => ({ task_key: `t${at}`, notebook_task: { notebook_path: notebook } }));
+    const id = await client.createJob({ name: 'many', tasks: tasksOf('/before') });
+    const held = service.workspace('/subscriptions/s/workspaces/w');
+    const get = held.jobs.get.bind(held.jobs);
+    let looks = 0;
+    held.jobs.get = (key) => {
+      const job = get(key);
+      looks += 1;
+      if (looks === 2 && job !== undefined)
+        held.saveJob({ ...job, settings: { ...job.settings, tasks: tasksOf('/after') } });
+      return get(key);
+    };
+    const text = JSON.stringify(await client.findJob(id));
+    expect([text.includes('/before'), text.match(/\/after/g)?.length]).toEqual([false, 230]);
+  });
+
+  onStandIn('tell whom they run as beside their settings', async () => {
+    const application = '00000000-0000-4000-8000-0000000000aa';
+    const id = await client.createJob({ name: 'as', run_as: { service_principal_name: application } });
+    expect(await client.findJob(id)).toMatchObject({ run_as: { service_principal_name: application } });
   });
 
   onStandIn('of a list that never comes to rest are unknown, not a guess', async () => {
@@ -221,6 +270,19 @@ describe('faults', () => {
     await client.createJob({ name: 'one' });
     expect(waits).toEqual([7_000]);
     expect(await client.listJobs()).toHaveLength(1);
+  });
+
+  onStandIn('what the service calls passing is tried again, whatever its status', async () => {
+    service.faults.add({ operation: 'jobs/list', status: 400, code: 'TEMPORARILY_UNAVAILABLE' });
+    service.faults.add({
+      operation: 'workspace/mkdirs',
+      status: 409,
+      code: 'REQUEST_LIMIT_EXCEEDED',
+      retryAfterMs: 4_000,
+    });
+    expect(await client.listJobs()).toEqual([]);
+    await client.makeFolder(root);
+    expect(waits.at(-1)).toBe(4_000);
   });
 
   onStandIn('a read that fails is repeated, and given up at last', async () => {
