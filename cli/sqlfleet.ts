@@ -12,6 +12,10 @@ Works off the queue of a build cluster until SIGTERM or SIGINT.
   --key-file FILE      its private key, a JWK or PEM       SQLFLEET_WORKER_KEY_FILE, or SQLFLEET_WORKER_KEY
   --key-id ID          where the key has no "kid"          SQLFLEET_WORKER_KEY_ID
   --concurrency N      targets at once                     SQLFLEET_WORKER_CONCURRENCY
+  --allow-servers LIST where it may log in: names, or      SQLFLEET_WORKER_ALLOWED_SERVERS
+                       .suffixes, separated by commas
+  --exit-when-idle MS  end when nothing was to do so long  SQLFLEET_WORKER_EXIT_WHEN_IDLE_MS
+  --once               the same, after 10 seconds
 
 Everything else, and how it signs in to databases: docs/workers.md.
 `;
@@ -22,13 +26,17 @@ const variables = {
   'key-file': 'SQLFLEET_WORKER_KEY_FILE',
   'key-id': 'SQLFLEET_WORKER_KEY_ID',
   concurrency: 'SQLFLEET_WORKER_CONCURRENCY',
+  'allow-servers': 'SQLFLEET_WORKER_ALLOWED_SERVERS',
+  'exit-when-idle': 'SQLFLEET_WORKER_EXIT_WHEN_IDLE_MS',
 };
+/** What `--once` means: what is waiting is worked off, and little patience for more. */
+const onceIdleMs = '10000';
 const options = Object.fromEntries(Object.keys(variables).map((name) => [name, { type: 'string' as const }]));
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { ...options, help: { type: 'boolean', short: 'h' } },
+    options: { ...options, once: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
   });
   const [command, ...rest] = positionals;
   if (values.help === true || command !== 'worker' || rest.length > 0) {
@@ -36,6 +44,7 @@ async function main(): Promise<number> {
     return values.help === true ? 0 : 2;
   }
   const environment = { ...process.env };
+  if (values.once === true) environment.SQLFLEET_WORKER_EXIT_WHEN_IDLE_MS = onceIdleMs;
   for (const [name, variable] of Object.entries(variables)) {
     const value: unknown = Reflect.get(values, name);
     if (typeof value === 'string') environment[variable] = value;

@@ -26,7 +26,8 @@ const endpointMap = z
     return endpoints;
   });
 
-const list = z.string().transform((text) =>
+/** Words separated by commas, in small letters. */
+export const list = z.string().transform((text) =>
   text
     .split(',')
     .map((part) => part.trim().toLowerCase())
