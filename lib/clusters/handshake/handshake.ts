@@ -7,7 +7,7 @@ import { type Logger } from '../../platform/logger';
 import { type QueueCredential, type QueueCredentials } from '../../platform/worker-credentials';
 import { auditSubject } from '../changes';
 import { isUsable } from '../keys';
-import { clusterIdOf, heartbeatIntervalMs, managedCluster } from '../model';
+import { clusterIdOf, managedCluster } from '../model';
 import { type Cluster, heartbeatId, partitions } from '../schema';
 import { type ClusterStore } from '../store';
 import { createHandshakeStore, type HandshakeStore } from './sessions';
@@ -64,6 +64,8 @@ export interface HandshakeDeps {
   clock: Clock;
   newId: () => string;
   logger: Logger;
+  /** How often workers are to report. */
+  heartbeatIntervalMs: number;
   /** Builds that have not ended and have this cluster. */
   references(clusterId: string): Promise<string[]>;
 }
@@ -123,7 +125,7 @@ export function createHandshake(deps: HandshakeDeps): Handshake {
         reason: `signed with the key ${keyId}`,
         details: { keyId, workerId, queue: cluster.queue },
       });
-      return { accessToken, expiresAtMs: endMs, queue, heartbeatIntervalMs };
+      return { accessToken, expiresAtMs: endMs, queue, heartbeatIntervalMs: deps.heartbeatIntervalMs };
     },
 
     async authenticate(name, accessToken) {
