@@ -104,6 +104,13 @@ describe('workers of an external cluster', () => {
     expect(await job.exited).toBe(0);
   }, 120_000);
 
+  it('stop within a short grace time when they have nothing to do, however long the broker would think', async () => {
+    const worker = start('key.json', { SQLFLEET_WORKER_GRACE_MS: '3000' });
+    await worker.says('the worker works');
+    await delay(1_000);
+    expect(await worker.stop()).toBe(0);
+  }, 60_000);
+
   it('build every target once, whoever of them is killed', async () => {
     const alive = [start(), start()];
     await Promise.all(alive.map((worker) => worker.says('the worker works')));
