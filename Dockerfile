@@ -1,17 +1,17 @@
 # `sqlfleet worker` for Container Apps, Kubernetes, ECS or any machine with a container runtime. See docs/workers.md.
-FROM node:20-slim AS build
+FROM node:22-slim AS build
 WORKDIR /source
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY . .
 RUN npm run build
 
-FROM node:20-slim AS dependencies
+FROM node:22-slim AS dependencies
 WORKDIR /source
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 
-FROM node:20-slim
+FROM node:22-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /source/node_modules ./node_modules

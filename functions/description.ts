@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { type Route } from '../lib/platform/http';
 import { approvalRoutes } from './approvals';
+import { auditRoutes } from './audit-routes';
 import { buildRoutes } from './build-routes';
 import { eventRoutes } from './event-routes';
 import { buildClusterRoute } from './build-cluster-route';
@@ -12,6 +13,7 @@ import { openApiDocument } from './openapi';
 import { packageRoutes } from './packages';
 import { environmentRoutes } from './environment-routes';
 import { serverRoutes } from './server-routes';
+import { workerRoutes } from './worker-routes';
 import { workspaceRoutes } from './workspace-routes';
 
 /** Changes with the API, not with the code behind it. */
@@ -30,6 +32,8 @@ export function allRoutes(): Route[] {
     ...clusterRoutes(undescribed),
     ...clusterKeyRoutes(undescribed),
     buildClusterRoute(undescribed, undescribed),
+    ...workerRoutes(undescribed, undescribed),
+    ...auditRoutes(undescribed, undescribed),
     ...serverRoutes(undescribed),
     ...capacityRoutes(undescribed),
     ...databaseRoutes(undescribed),

@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { compose, type Composition } from '../lib/platform/compose';
 import { registerApprovals } from './approvals';
+import { registerAudit } from './audit';
 import { registerBuilds } from './builds';
 import { registerClusters } from './clusters';
 import { registerCapacity } from './capacity';
@@ -28,6 +29,7 @@ registerWorkers(
   () => composed().clusters,
   () => composed().remoteWork,
 );
+registerAudit(() => composed().clusters);
 registerWorkspaces(() => composed().workspaces);
 registerDescription();
 

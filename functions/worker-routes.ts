@@ -79,6 +79,7 @@ export function workerRoutes(clusters: () => ClusterServices, work: () => Remote
         200: { description: 'Admitted.', body: admissionSchema },
         400: refusals[400],
         401: problem('The token is not beyond doubt.'),
+        403: problem('The cluster is switched off, and has nothing left to end.'),
         ...tooLarge,
         503: problem('The app has no key to sign credentials with.'),
       },

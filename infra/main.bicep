@@ -26,6 +26,13 @@ param createFirstServer bool = true
 @description('Where alerts go; empty: they are only shown.')
 param alertEmail string = ''
 
+@description('Who may change build clusters and read the whole audit log: names as they sign in, separated by commas.')
+param clusterAdmins string = ''
+
+@description('Redis for the picture of the build clusters: rediss://…, or a reference to a secret with it; empty: none.')
+@secure()
+param redisUrl string = ''
+
 var tags = {
   'azd-env-name': environmentName
   application: 'sqlfleet'
@@ -194,6 +201,8 @@ module functionApp 'modules/function-app.bicep' = {
     sqlAdminGroupObjectId: sqlAdminGroupObjectId
     logAnalyticsWorkspaceId: monitoring.outputs.workspaceId
     workerServiceBusSecretUri: workerKey.outputs.secretUri
+    clusterAdmins: clusterAdmins
+    redisUrl: redisUrl
   }
 }
 

@@ -12,6 +12,8 @@ export interface WorkerProcessOptions {
   name: string;
   concurrency?: number;
   graceMs?: number;
+  /** More settings of the worker. */
+  settings?: Record<string, string>;
   onOutput?: (text: string) => void;
 }
 
@@ -49,6 +51,7 @@ export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess
       SQLFLEET_SQL_USER: sql?.user,
       SQLFLEET_SQL_PASSWORD: sql?.password,
       SQLFLEET_SQL_ENDPOINTS: endpoints.sql.map(({ server, host, port }) => `${server}=${host},${port}`).join(';'),
+      ...options.settings,
     },
   });
   let output = '';

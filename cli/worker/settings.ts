@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { AppError } from '../../lib/platform/errors';
-import { settingsSchema } from '../../lib/platform/settings';
+import { list, settingsSchema } from '../../lib/platform/settings';
 import { clusterNameSchema } from '../../lib/clusters/schema';
 
 const positive = z.coerce.number().int().positive();
@@ -29,6 +29,8 @@ const workerSettingsSchema = z
     SQLFLEET_WORKER_GRACE_MS: positive.default(25_000),
     /** For jobs: end when nothing was to do for so long. Absent: work until stopped. */
     SQLFLEET_WORKER_EXIT_WHEN_IDLE_MS: positive.optional(),
+    /** Where this worker logs in, whatever the app sends: `name` or `.suffix`, separated by commas. Absent: everywhere. */
+    SQLFLEET_WORKER_ALLOWED_SERVERS: list.optional(),
     SQLFLEET_WORKER_NAME: z
       .string()
       .regex(/^[A-Za-z0-9][\w.-]{0,40}$/, 'letters, digits, ".", "_" and "-"; at most 41')

@@ -8,6 +8,7 @@ import { processLogger } from '../../lib/platform/logger';
 import { type AuthenticationSource, createTokenSource } from '../../lib/sql/authentication';
 import { createConnector } from '../../lib/sql/connector';
 import { createEndpointResolver } from '../../lib/sql/endpoints';
+import { onAllowedServers } from './allowed-servers';
 import { createAppClient } from './app-client';
 import { keyReaderOf, readWorkerSettings, workerIdOf, type WorkerSettings } from './settings';
 import { signToken } from './sign';
@@ -49,7 +50,10 @@ export async function startWorker(environment: Record<string, string | undefined
     random: Math.random,
     version: versionText,
   };
-  const work = { buildDatabase: createDatabaseBuilder(builder), parsePackage, longestDeliveryMs };
+  const allowed = settings.SQLFLEET_WORKER_ALLOWED_SERVERS;
+  const anywhere = createDatabaseBuilder(builder);
+  const buildDatabase = allowed === undefined ? anywhere : onAllowedServers(allowed, anywhere, clock);
+  const work = { buildDatabase, parsePackage, longestDeliveryMs };
   const complete = await runWorker(
     { app, work, clock, random: Math.random, logger: processLogger },
     {

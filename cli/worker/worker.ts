@@ -5,7 +5,7 @@ import { isAppError, isTransient, messageOf } from '../../lib/platform/errors';
 import { createLaneReceiver, type LaneReceiver, type Settlement } from '../../lib/platform/lane-receiver';
 import { type Logger } from '../../lib/platform/logger';
 import { withRetry } from '../../lib/platform/retry';
-import { type AppClient } from './app-client';
+import { type Admission, type AppClient } from './app-client';
 import { createRemoteStores } from './stores';
 
 export interface WorkerOptions {
@@ -27,6 +27,7 @@ export interface WorkerRunDeps {
 /** An app that is being deployed is away for a minute or two. */
 const admissionPatience = { attempts: 20, firstDelayMs: 1_000, maximumDelayMs: 15_000 };
 const idleLookMs = 1_000;
+const inactiveLookMs = 15_000;
 
 /**
  * Works off the cluster's queue until `stop` is aborted: then it takes no new lane, ends the targets that it has, for
@@ -42,10 +43,9 @@ export async function runWorker(
 ): Promise<boolean> {
   const stopping = new AbortController();
   const over = new AbortController();
-  const { queue, heartbeatIntervalMs } = await withRetry(() => app.admission(), admissionPatience, isTransient, {
-    clock,
-    random,
-  });
+  const admitted = await firstAdmission({ app, clock, random, logger }, exitWhenIdleMs, stop);
+  if (admitted === null) return true;
+  const { queue, heartbeatIntervalMs } = admitted;
   const stores = createRemoteStores(app, logger);
   const buildTarget = createTargetWorker({ ...stores, ...work, clock, logger, random });
   let busy = 0;
@@ -114,6 +114,28 @@ export async function runWorker(
     await receiver.close();
     logger.info('the worker has stopped');
   }
+}
+
+/** Waits while the app is away or the cluster switched off. Null: it was told to stop, or has been idle, before it began. */
+async function firstAdmission(
+  { app, clock, random, logger }: Pick<WorkerRunDeps, 'app' | 'clock' | 'random' | 'logger'>,
+  exitWhenIdleMs: number | null,
+  stop: AbortSignal,
+): Promise<Admission | null> {
+  const untilMs = exitWhenIdleMs === null ? Infinity : clock.nowMs() + exitWhenIdleMs;
+  const interruptible = { nowMs: () => clock.nowMs(), sleep: (ms: number) => clock.sleep(ms, stop) };
+  while (!stop.aborted) {
+    try {
+      return await withRetry(() => app.admission(), admissionPatience, isTransient, { clock: interruptible, random });
+    } catch (error) {
+      if (stop.aborted) break;
+      if (!isAppError(error) || error.code !== 'clusters.handshake.inactive') throw error;
+      if (clock.nowMs() >= untilMs) break;
+      logger.info('the cluster is switched off; waiting until it is switched on', {});
+      await clock.sleep(inactiveLookMs, stop).catch(() => undefined);
+    }
+  }
+  return null;
 }
 
 function settlementOf(error: unknown, logger: Logger): Settlement {

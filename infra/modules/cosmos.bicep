@@ -15,9 +15,9 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2024-05-15' = {
     databaseAccountOfferType: 'Standard'
     disableLocalAuth: true
     minimalTlsVersion: 'Tls12'
-    // ETags and leases are compared against what was written last.
+    // A session is one instance's. What another one wrote, a revoked key above all, counts from the moment it was answered.
     consistencyPolicy: {
-      defaultConsistencyLevel: 'Session'
+      defaultConsistencyLevel: 'Strong'
     }
     capabilities: [
       {

@@ -22,6 +22,10 @@ param sqlAdminGroupName string
 param sqlAdminGroupObjectId string
 param logAnalyticsWorkspaceId string
 param workerServiceBusSecretUri string
+param clusterAdmins string
+
+@secure()
+param redisUrl string
 
 @description('Instances at the same time; each builds up to 32 lanes.')
 @minValue(40)
@@ -49,6 +53,9 @@ var settings = {
   SQLFLEET_COSMOS_DATABASE: cosmosDatabase
   SQLFLEET_KEY_VAULT_URL: keyVaultUrl
   SQLFLEET_WORKER_SERVICE_BUS: '@Microsoft.KeyVault(SecretUri=${workerServiceBusSecretUri})'
+  // Empty ones count as absent: nobody is named, and instances follow the documents.
+  SQLFLEET_CLUSTER_ADMINS: clusterAdmins
+  REDIS_URL: redisUrl
   SQLFLEET_SQL_AUTHENTICATION: 'entra'
   SQLFLEET_SQL_ALLOWED_SERVERS: environment().suffixes.sqlServerHostname
   // Events of the subscription and of all that is in it; what the app itself does starts nothing.

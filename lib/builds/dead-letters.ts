@@ -34,7 +34,9 @@ export function createDeadLetters(deps: DeadLettersDeps): DeadLetters {
   /** Null: no build waits for this letter. */
   const outcomeOf = async (letter: DeadLetter): Promise<Outcome | null> => {
     const named = rejectedMessageSchema.safeParse(letter.body);
-    if (!named.success || (await deps.builds.find(named.data.buildId)) === null) return null;
+    const build = named.success ? await deps.builds.find(named.data.buildId) : null;
+    // What a cluster was given that the build has left was sent again where it went, and ends there.
+    if (!named.success || build === null || named.data.dispatch < build.dispatch) return null;
     const { buildId, run, attempt, lane, target } = named.data;
     const whose: Attempt = { buildId, run, attempt, lane, target };
     const message = targetMessageSchema.safeParse(letter.body);
@@ -57,7 +59,7 @@ export function createDeadLetters(deps: DeadLettersDeps): DeadLetters {
     try {
       const outcome = await outcomeOf(letter);
       if (outcome === null) {
-        deps.logger.error('a dead letter belongs to no build and was dropped', { messageId, reason, description });
+        deps.logger.error('a dead letter that no build waits for was dropped', { messageId, reason, description });
       } else {
         await deps.outcomes.create(outcome);
       }

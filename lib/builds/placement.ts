@@ -73,7 +73,8 @@ export function createPlacement(deps: PlacementDeps) {
       action: build.cluster === null ? 'chooseCluster' : 'moveToCluster',
       actor: 'sqlfleet',
       reason: why === '' ? choice.reason : `${why}; ${choice.reason}`,
-      details: { from: build.cluster, to: moved.cluster },
+      // The build only keeps the last explanation; the log keeps them all.
+      details: { from: build.cluster, to: moved.cluster, choice },
     });
     return moved;
   };

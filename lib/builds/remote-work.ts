@@ -62,14 +62,19 @@ export interface RemoteWorkDeps {
 export type RemoteWork = ReturnType<typeof createRemoteWork>;
 
 const packageLinkMs = 10 * 60_000;
+const endedStates: ReadonlySet<Build['state']> = new Set(['succeeded', 'finishedWithFailures', 'cancelled', 'failed']);
+
+function notYours(): AppError {
+  const message = 'Your cluster does not have this build (any more). Drop its messages.';
+  return new AppError('builds.notYours', message, { status: 403 });
+}
 
 export function createRemoteWork(deps: RemoteWorkDeps) {
   /** @throws AppError `builds.notYours` (403), the same for a build that is another's and for one that is not there */
   const ofCluster = async (clusterId: string, buildId: string) => {
     const build = await deps.builds.find(buildId);
     if (build !== null && build.cluster === clusterId) return build;
-    const message = 'Your cluster does not have this build (any more). Drop its messages.';
-    throw new AppError('builds.notYours', message, { status: 403 });
+    throw notYours();
   };
 
   return {
@@ -79,7 +84,9 @@ export function createRemoteWork(deps: RemoteWorkDeps) {
     },
 
     async inputs(clusterId: string, buildId: string, run: number): Promise<z.infer<typeof workInputsSchema>> {
-      await ofCluster(clusterId, buildId);
+      const { state } = await ofCluster(clusterId, buildId);
+      // Packages hold what was meant for databases; with the build ends the need for them.
+      if (endedStates.has(state)) throw notYours();
       const manifest = await deps.builds.readManifest(buildId, run);
       return { manifest, packageUrl: await deps.packages.link(manifest.package.blob, deps.nowMs() + packageLinkMs) };
     },

@@ -100,7 +100,13 @@ export function createSubmit(deps: SubmitDeps) {
       action: 'start',
       actor: requestedBy,
       reason: build.options.description,
-      details: { package: build.package, targets: build.targets.count, cluster: build.cluster, because: choice.reason },
+      details: {
+        package: build.package,
+        targets: build.targets.count,
+        cluster: build.cluster,
+        because: choice.reason,
+        choice,
+      },
     });
     await deps.fleetEvents.publish(startedEvent(build));
     return { build, created: true };

@@ -5,7 +5,7 @@ import { type ClusterDirectory, type ClusterRequest } from '../platform/cluster-
 import { forEachConcurrently } from '../platform/concurrency';
 import { type BuildQueue } from '../platform/messages';
 import { type ClusterCache, isOfInterest } from './cache';
-import { clusterIdOf, clusterNamePattern, heartbeatLostAfterMs, managedCluster } from './model';
+import { clusterIdOf, clusterNamePattern, lostAfterMs, managedCluster } from './model';
 import { type Candidate, type Selection, selectCluster } from './plan';
 import { serves, statusAt, type StatusAt } from './status';
 import { type Cluster, type Heartbeat } from './schema';
@@ -26,16 +26,20 @@ export interface DirectoryDeps {
   ensureManaged(): Promise<void>;
   clock: Clock;
   random: () => number;
+  heartbeatIntervalMs: number;
 }
 
 /** Reports this old still say when a worker was last heard of. */
 const heartbeatsShownMs = 24 * 3_600_000;
+/** And these, where a choice is to say since when a cluster has been silent: not many, and longer than a choice is waited for. */
+const heartbeatsWeighedMs = 10 * 60_000;
 const backlogAgeMs = 5_000;
 const backlogsKept = 200;
 const askedAtOnce = 8;
 
 export function createDirectory(deps: DirectoryDeps): Directory {
   const { store, clock } = deps;
+  const silenceMs = lostAfterMs(deps.heartbeatIntervalMs);
   const backlogs = createCache({
     capacity: backlogsKept,
     maximumAgeMs: backlogAgeMs,
@@ -56,10 +60,10 @@ export function createDirectory(deps: DirectoryDeps): Directory {
   const heartbeats = (withinMs: number): Promise<Heartbeat[]> => store.heartbeats(clock.nowMs() - withinMs);
 
   const selectAmong = async (clusters: readonly Cluster[], request: ClusterRequest, random: number) => {
-    const reports = await heartbeats(heartbeatLostAfterMs);
+    const reports = await heartbeats(heartbeatsWeighedMs);
     const nowMs = clock.nowMs();
     const candidates = clusters.map((cluster): Candidate => {
-      return { cluster, at: statusAt(cluster, reports, nowMs), backlog: null };
+      return { cluster, at: statusAt(cluster, reports, nowMs, silenceMs), backlog: null };
     });
     // How long a queue is weighs; that it could not be asked must not keep a build from its cluster.
     const asked = candidates.filter(
@@ -100,8 +104,9 @@ export function createDirectory(deps: DirectoryDeps): Directory {
       }
       const at = statusAt(
         found,
-        found.id === managedCluster ? [] : await heartbeats(heartbeatLostAfterMs),
+        found.id === managedCluster ? [] : await heartbeats(heartbeatsWeighedMs),
         clock.nowMs(),
+        silenceMs,
       );
       const works = found.id === managedCluster || (at.slots ?? 0) > 0;
       const workersAlive = works || (found.startsOnDemand && found.lifecycle !== 'gone' ? null : false);
@@ -114,13 +119,13 @@ export function createDirectory(deps: DirectoryDeps): Directory {
 
     async status(cluster) {
       const [own] = await directory.statuses([cluster]);
-      return own ?? statusAt(cluster, [], clock.nowMs());
+      return own ?? statusAt(cluster, [], clock.nowMs(), silenceMs);
     },
 
     async statuses(clusters) {
       const reports = await heartbeats(heartbeatsShownMs);
       const nowMs = clock.nowMs();
-      return clusters.map((cluster) => ({ ...statusAt(cluster, reports, nowMs), cluster }));
+      return clusters.map((cluster) => ({ ...statusAt(cluster, reports, nowMs, silenceMs), cluster }));
     },
   };
   return directory;

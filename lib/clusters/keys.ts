@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import { calculateJwkThumbprint, importJWK } from 'jose';
 import { messageOf } from '../platform/errors';
 import { type Algorithm, type ClusterKey, publicJwkSchema } from './schema';
@@ -93,7 +94,10 @@ export async function readPublicKey(uploaded: Record<string, unknown>): Promise<
   if (weakness !== null) return wrong('weak', weakness);
   try {
     await importJWK({ ...jwk, alg: algorithm }, algorithm);
-    return { valid: true, jwk, algorithm, thumbprint: await calculateJwkThumbprint(jwk) };
+    // Written in one way only: a revoked key must not come back with a zero before its modulus.
+    const { kty, ...members } = createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'jwk' });
+    const canonical = membersOf(publicJwkSchema.parse({ kty, ...members }));
+    return { valid: true, jwk: canonical, algorithm, thumbprint: await calculateJwkThumbprint(canonical) };
   } catch (error) {
     return wrong('malformed', `this is not a usable key: ${messageOf(error)}`);
   }

@@ -6,9 +6,14 @@ export const managedCluster = 'managed';
 export const clusterStatuses = ['active', 'draining', 'unhealthy', 'inactive'] as const;
 export type ClusterStatus = (typeof clusterStatuses)[number];
 
-/** A worker reports about this often; with this many reports missing it is taken for dead. */
+/** How often workers report, where no setting says otherwise. */
 export const heartbeatIntervalMs = 15_000;
-export const heartbeatLostAfterMs = 45_000;
+const reportsMissed = 3;
+
+/** A worker that is silent for so long is taken for dead. */
+export function lostAfterMs(intervalMs: number): number {
+  return intervalMs * reportsMissed;
+}
 
 /**
  * Names are subscription names (at most 50 characters, a letter or digit at both ends) and, in small letters, document

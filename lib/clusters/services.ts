@@ -32,6 +32,8 @@ export interface ClusterServicesDeps {
   hashes: Hashes | null;
   /** Who may change the registry, in small letters; empty: whoever has the function key, but nobody by sign-in. */
   admins: readonly string[];
+  /** How often workers report; three reports missing, and one is taken for dead. */
+  heartbeatIntervalMs: number;
   /** Builds that have not ended and have this cluster. */
   references(clusterId: string): Promise<string[]>;
 }
@@ -72,6 +74,7 @@ export function createClusterServices(deps: ClusterServicesDeps): ClusterService
     ensureManaged: () => registry.ensureManaged(),
     clock,
     random: deps.random,
+    heartbeatIntervalMs: deps.heartbeatIntervalMs,
   });
   const handshake = createHandshake({ ...deps, store });
   return { store, registry, life, directory, handshake, audit, admins: deps.admins };

@@ -1,4 +1,4 @@
-import { type ClusterStatus, heartbeatLostAfterMs, managedCluster } from './model';
+import { type ClusterStatus, managedCluster } from './model';
 import { type Cluster, type Heartbeat } from './schema';
 
 /** Whom a cluster serves, and of what use it is at a moment. Pure. */
@@ -42,13 +42,21 @@ export interface StatusAt {
   lastHeartbeatAt: string | null;
 }
 
-/** Whether a cluster is of any use now. A function of the document, the heartbeats and the clock, and of nothing else. */
-export function statusAt(cluster: Cluster, heartbeats: readonly Heartbeat[], nowMs: number): StatusAt {
+/**
+ * Whether a cluster is of any use now. A function of the document, the heartbeats and the clock, and of nothing else.
+ * @param silenceMs after which a worker is taken for dead
+ */
+export function statusAt(
+  cluster: Cluster,
+  heartbeats: readonly Heartbeat[],
+  nowMs: number,
+  silenceMs: number,
+): StatusAt {
   const own = heartbeats.filter(
     ({ clusterId, generation }) => clusterId === cluster.id && generation === cluster.generation,
   );
   const lastMs = own.reduce((last, { atMs }) => Math.max(last, atMs), Number.NEGATIVE_INFINITY);
-  const alive = own.filter(({ atMs, stopping }) => !stopping && nowMs - atMs < heartbeatLostAfterMs);
+  const alive = own.filter(({ atMs, stopping }) => !stopping && nowMs - atMs < silenceMs);
   const sum = (pick: (heartbeat: Heartbeat) => number): number | null =>
     alive.length === 0 ? null : alive.reduce((total, heartbeat) => total + pick(heartbeat), 0);
   const facts = {
@@ -66,6 +74,6 @@ export function statusAt(cluster: Cluster, heartbeats: readonly Heartbeat[], now
   if (!cluster.isActive) return is('inactive', 'it was switched off');
   if (cluster.id === managedCluster || alive.length > 0) return is('active', '');
   if (cluster.startsOnDemand) return is('active', 'its workers are started by messages');
-  const silence = `no worker has reported for ${heartbeatLostAfterMs / 1_000} seconds`;
-  return is('unhealthy', own.length === 0 ? 'no worker has reported yet' : silence);
+  const silence = `no worker has reported for ${silenceMs / 1_000} seconds`;
+  return is('unhealthy', own.length === 0 ? 'no worker has reported yet, or not for a long time' : silence);
 }

@@ -23,6 +23,7 @@ export function composeClusters(
     logger,
     hashes,
     admins: settings.SQLFLEET_CLUSTER_ADMINS,
+    heartbeatIntervalMs: settings.SQLFLEET_WORKER_HEARTBEAT_MS,
     references,
   });
   return {

@@ -86,10 +86,11 @@ export function createLaneReceiver(deps: LaneReceiverDeps): LaneReceiver {
     while (!stopping.aborted && !closed) {
       let session: ServiceBusSessionReceiver | undefined;
       try {
-        session = await client.acceptNextSession(topic, subscription, {
+        const accepted = client.acceptNextSession(topic, subscription, {
           maxAutoLockRenewalDurationInMs: longestLockMs,
           abortSignal: stopping,
         });
+        session = await unlessAborted(accepted, stopping, (late) => late.close());
         pauseMs = firstPauseMs;
         await workOff(session, handle, stopping);
       } catch (error) {
@@ -115,4 +116,20 @@ export function createLaneReceiver(deps: LaneReceiverDeps): LaneReceiver {
       await client.close();
     },
   };
+}
+
+/**
+ * The SDK hears an abort only between the steps of accepting, and the broker may think for `acceptPatienceMs`: of the time
+ * that a platform gives a process to end, that would be most. What comes all the same is given back.
+ */
+function unlessAborted<T>(pending: Promise<T>, signal: AbortSignal, giveBack: (late: T) => Promise<void>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abandon = (): void => {
+      reject(new Error('stopped'));
+      pending.then(giveBack).catch(() => undefined);
+    };
+    if (signal.aborted) return abandon();
+    signal.addEventListener('abort', abandon, { once: true });
+    pending.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon));
+  });
 }

@@ -12,25 +12,35 @@ export interface NewestFirst {
 }
 
 /** Where a page ended. */
-const placeSchema = z.object({ createdAt: z.string(), id: z.string() });
+const placeSchema = z.object({ at: z.string(), id: z.string() });
+
+/** A page of documents that carry `createdAt`, newest first. */
+export function newestFirst<T extends { id: string; createdAt: string }>(
+  documents: DocumentStore,
+  schema: z.ZodType<T>,
+  options: NewestFirst,
+): Promise<DocumentPage<T>> {
+  return newestFirstBy('createdAt', documents, schema, options);
+}
 
 /**
- * A page of documents that carry `createdAt`, newest first. Pages continue after the last document that was shown, by its
+ * A page of documents that say in `field` when they were made, newest first. Pages continue after the last document that was shown, by its
  * place in the order: the service's own tokens do not reach over partitions where results are sorted. The container needs
- * a composite index over `createdAt` and `id`, both descending.
+ * a composite index over `field` and `id`, both descending.
  */
-export async function newestFirst<T extends { id: string; createdAt: string }>(
+export async function newestFirstBy<F extends string, T extends { id: string } & Record<F, string>>(
+  field: F,
   documents: DocumentStore,
   schema: z.ZodType<T>,
   { conditions, parameters, pageSize, continuation }: NewestFirst,
 ): Promise<DocumentPage<T>> {
   const after = continuation === null ? null : readPlace(continuation);
-  const all = [...conditions, ...(after === null ? [] : ['(c.createdAt < @at OR (c.createdAt = @at AND c.id < @id))'])];
+  const all = [...conditions, ...(after === null ? [] : [`(c.${field} < @at OR (c.${field} = @at AND c.id < @id))`])];
   const where = all.length === 0 ? '' : ` WHERE ${all.join(' AND ')}`;
   const page = await documents.query(
     {
-      text: `SELECT TOP ${pageSize} * FROM c${where} ORDER BY c.createdAt DESC, c.id DESC`,
-      parameters: { ...parameters, ...(after === null ? {} : { at: after.createdAt, id: after.id }) },
+      text: `SELECT TOP ${pageSize} * FROM c${where} ORDER BY c.${field} DESC, c.id DESC`,
+      parameters: { ...parameters, ...(after === null ? {} : { at: after.at, id: after.id }) },
     },
     schema,
     { pageSize },
@@ -39,7 +49,7 @@ export async function newestFirst<T extends { id: string; createdAt: string }>(
   const isFull = page.items.length === pageSize && last !== undefined;
   return {
     items: page.items,
-    continuation: isFull ? JSON.stringify({ createdAt: last.createdAt, id: last.id }) : null,
+    continuation: isFull ? JSON.stringify({ at: last[field], id: last.id }) : null,
   };
 }
 

@@ -26,7 +26,8 @@ const endpointMap = z
     return endpoints;
   });
 
-const list = z.string().transform((text) =>
+/** Words separated by commas, in small letters. */
+export const list = z.string().transform((text) =>
   text
     .split(',')
     .map((part) => part.trim().toLowerCase())
@@ -132,6 +133,8 @@ export const settingsSchema = z
     SQLFLEET_CLUSTER_ADMINS: list.default([]),
     /** Connection string of a rule of the topic that may only listen: with its key the app signs what workers get. */
     SQLFLEET_WORKER_SERVICE_BUS: z.string().optional(),
+    /** How often workers report. After three reports that did not come a worker is taken for dead: within a minute. */
+    SQLFLEET_WORKER_HEARTBEAT_MS: milliseconds.min(500).max(20_000).default(15_000),
     /** Where instances share their picture of the clusters; without it each follows the documents. */
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   })

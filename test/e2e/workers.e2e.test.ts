@@ -56,7 +56,7 @@ describe('workers of an external cluster', () => {
     const content: unknown = text === '' ? {} : JSON.parse(text);
     return { status: response.status, body: z.record(z.string(), z.unknown()).parse(content) };
   };
-  const start = (keyFile = 'key.json'): WorkerProcess => {
+  const start = (keyFile = 'key.json', settings: Record<string, string> = {}): WorkerProcess => {
     const worker = startWorkerProcess({
       entry,
       endpoints: cloud.endpoints,
@@ -64,6 +64,7 @@ describe('workers of an external cluster', () => {
       keyFile: join(folder, keyFile),
       name: `w${(number += 1)}`,
       concurrency: 3,
+      settings,
     });
     workers.add(worker);
     void worker.exited.then(() => workers.delete(worker));
@@ -83,6 +84,31 @@ describe('workers of an external cluster', () => {
     const worker = start('foreign.json');
     expect(await worker.exited).toBe(2);
     expect(worker.output()).toContain('no key of this cluster made it');
+  }, 60_000);
+
+  it('log in only where they may by their own list, and end of themselves where they are jobs', async () => {
+    const [first] = cloud.endpoints.sql;
+    const job = start('key.json', {
+      SQLFLEET_WORKER_ALLOWED_SERVERS: first?.server ?? '',
+      SQLFLEET_WORKER_EXIT_WHEN_IDLE_MS: '4000',
+    });
+    await job.says('the worker works');
+    const sql = { 'listed.sql': 'CREATE TABLE listed (id INT)' };
+    const build = await cloud.api.startBuild(scripts(sql), cloud.targets(), wanted);
+    expect((await cloud.ended(build.id)).counts).toMatchObject({ committed: 10, rejected: 10 });
+    const { items } = await cloud.api.outcomes(build.id, '?pageSize=1000');
+    for (const { server, status, reason } of items) {
+      expect(status).toBe(server === first?.server ? 'committed' : 'rejected');
+      if (status === 'rejected') expect(reason).toContain('not among the servers that this worker may reach');
+    }
+    expect(await job.exited).toBe(0);
+  }, 120_000);
+
+  it('stop within a short grace time when they have nothing to do, however long the broker would think', async () => {
+    const worker = start('key.json', { SQLFLEET_WORKER_GRACE_MS: '3000' });
+    await worker.says('the worker works');
+    await delay(1_000);
+    expect(await worker.stop()).toBe(0);
   }, 60_000);
 
   it('build every target once, whoever of them is killed', async () => {

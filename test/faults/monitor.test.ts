@@ -51,7 +51,7 @@ describe('the monitor of a build', () => {
     const build = await simulated.services.builds.read(buildId);
     expect(build.counts).toMatchObject({ committed: 11, failed: 1 });
     expect(simulated.memory.deadLetters).toEqual([]);
-    expect(simulated.logged.filter((line) => line.includes('belongs to no build'))).toHaveLength(4);
+    expect(simulated.logged.filter((line) => line.includes('no build waits for'))).toHaveLength(4);
   });
 
   it('keeps a dead letter that cannot be cleared up yet, and goes on with the rest meanwhile', async () => {

@@ -58,7 +58,7 @@ describe('the registry of build clusters', () => {
       group: 'west',
       queue: name,
       status: 'unhealthy',
-      statusReason: 'no worker has reported yet',
+      statusReason: 'no worker has reported yet, or not for a long time',
       signOptions: { issuer: 'contoso', subject: name, audience: 'fleet', expires: 300, algorithm: 'ES256' },
       keys: [{ algorithm: 'ES256', usable: true }],
       createdBy: 'ann',

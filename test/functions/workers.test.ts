@@ -20,15 +20,16 @@ describe('the API for workers', () => {
   const open = async () => {
     const { services, time } = createTestClusters({ documents });
     const outcomes = createOutcomeStore(documents.store('outcomes'));
-    const build = (cluster: string) => ({
+    const build = (cluster: string, state: 'running' | 'succeeded' = 'running') => ({
       cluster,
-      state: 'running' as const,
+      state,
       dispatch: 0,
       control: { paused: null, cancelled: null },
     });
     const builds = new Map([
       ['mine', build('east')],
       ['theirs', build('west')],
+      ['over', build('east', 'succeeded')],
     ]);
     const work = createRemoteWork({
       builds: {
@@ -124,8 +125,10 @@ describe('the API for workers', () => {
     ];
     expect([theirs.status, theirs.body.code]).toEqual([403, 'builds.notYours']);
     expect(none).toEqual(theirs);
-    const inputs = await api.call('getWorkInputs', { token: api.east, query: '?buildId=theirs&run=1' });
-    expect(inputs.status).toBe(403);
+    for (const buildId of ['theirs', 'over']) {
+      const inputs = await api.call('getWorkInputs', { token: api.east, query: `?buildId=${buildId}&run=1` });
+      expect([inputs.status, inputs.body.code]).toEqual([403, 'builds.notYours']);
+    }
   });
 
   it('keeps the first outcome of an attempt, whatever id it is sent with', async () => {

@@ -116,6 +116,39 @@ it('gives the app settings that it accepts', () => {
   expect(() => readSettings(Object.fromEntries(names.map((name) => [name, value(name)])))).not.toThrow();
 });
 
+it('lets every instance read what another one wrote last', () => {
+  const { code } = fileNamed('modules/cosmos.bicep');
+  expect(code).toContain("defaultConsistencyLevel: 'Strong'");
+  // With one region to write to there is Strong; with several there is not.
+  expect(code.match(/locationName:/g)).toHaveLength(1);
+  expect(code).not.toContain('enableMultipleWriteLocations');
+});
+
+it('lets admins of clusters and a Redis be named', () => {
+  const { code } = fileNamed('modules/function-app.bicep');
+  expect(code).toContain('SQLFLEET_CLUSTER_ADMINS: clusterAdmins');
+  expect(code).toContain('REDIS_URL: redisUrl');
+  const empty = { SQLFLEET_CLUSTER_ADMINS: '', REDIS_URL: '' };
+  const needed = { SQLFLEET_SERVICE_BUS: 'x', SQLFLEET_EVENT_HUBS: 'x', SQLFLEET_BLOBS: 'x' };
+  const settings = readSettings({ ...needed, SQLFLEET_COSMOS_ENDPOINT: 'https://example.com', ...empty });
+  expect([settings.SQLFLEET_CLUSTER_ADMINS, settings.REDIS_URL]).toEqual([[], undefined]);
+});
+
+it('samples settings that the app accepts, among them those of workers and events', () => {
+  const { Values } = z
+    .object({ Values: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(textOf('local.settings.sample.json')));
+  expect(() => readSettings(Values)).not.toThrow();
+  expect(Object.keys(Values)).toEqual(
+    expect.arrayContaining([
+      'SQLFLEET_WORKER_SERVICE_BUS',
+      'REDIS_URL',
+      'SQLFLEET_EVENTS_TOPICS',
+      'SQLFLEET_EVENTS_KEYS',
+    ]),
+  );
+});
+
 it('sends events to a function that there is', () => {
   const name = /param functionName string = '(\w+)'/.exec(fileNamed('events.bicep').code)?.[1];
   expect(textOf('functions/events.ts')).toContain(`app.eventGrid<unknown>('${name}'`);

@@ -1,8 +1,10 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { HttpRequest, InvocationContext } from '@azure/functions';
 import { z } from 'zod';
+import { auditRoutes } from '../../functions/audit-routes';
 import { clusterKeyRoutes } from '../../functions/cluster-key-routes';
 import { clusterRoutes } from '../../functions/cluster-routes';
+import { heartbeatIntervalMs } from '../../lib/clusters/model';
 import { type ClusterServices, createClusterServices } from '../../lib/clusters/services';
 import { createAudit } from '../../lib/platform/audit';
 import { type Clock } from '../../lib/platform/clock';
@@ -72,6 +74,7 @@ export function createTestClusters({ documents, admins = [], redisUrl, ...option
     logger: createLogger((_level, line) => void logged.push(line)),
     hashes,
     admins,
+    heartbeatIntervalMs,
     references: options.referencesOf ?? (async (clusterId) => references.get(clusterId) ?? []),
   });
   return {
@@ -119,7 +122,14 @@ export interface ApiRequest {
 
 /** Calls the routes as the host does: by method and path, errors turned into problems. */
 function createApi(services: ClusterServices) {
-  const routes = [...clusterRoutes(() => services), ...clusterKeyRoutes(() => services)].map((route) => ({
+  const routes = [
+    ...clusterRoutes(() => services),
+    ...clusterKeyRoutes(() => services),
+    ...auditRoutes(
+      () => services.audit,
+      () => services.admins,
+    ),
+  ].map((route) => ({
     method: route.method,
     pattern: new RegExp(`^/api/${route.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
     handle: routeHandler(route),

@@ -7,7 +7,7 @@ import { type Logger } from '../../platform/logger';
 import { type QueueCredential, type QueueCredentials } from '../../platform/worker-credentials';
 import { auditSubject } from '../changes';
 import { isUsable } from '../keys';
-import { clusterIdOf, heartbeatIntervalMs, managedCluster } from '../model';
+import { clusterIdOf, managedCluster } from '../model';
 import { type Cluster, heartbeatId, partitions } from '../schema';
 import { type ClusterStore } from '../store';
 import { createHandshakeStore, type HandshakeStore } from './sessions';
@@ -46,7 +46,10 @@ export const heartbeatRequestSchema = z.strictObject({
 export type HeartbeatRequest = z.infer<typeof heartbeatRequestSchema>;
 
 export interface Handshake {
-  /** @throws AppError `clusters.handshake.refused` (401) for every token that is not beyond doubt */
+  /**
+   * @throws AppError `clusters.handshake.refused` (401) for every token that is not beyond doubt,
+   *   `clusters.handshake.inactive` (403) while the cluster is switched off or deleted and has nothing left to end
+   */
   admit(name: string, token: string, workerId: string): Promise<Admission>;
   /** @throws AppError `clusters.handshake.refused` (401) also when the key was revoked or the cluster deleted since */
   authenticate(name: string, accessToken: string | null): Promise<WorkerIdentity>;
@@ -61,6 +64,10 @@ export interface HandshakeDeps {
   clock: Clock;
   newId: () => string;
   logger: Logger;
+  /** How often workers are to report. */
+  heartbeatIntervalMs: number;
+  /** Builds that have not ended and have this cluster. */
+  references(clusterId: string): Promise<string[]>;
 }
 
 /** Revoking a key acts at once whatever this says; it only bounds what a token that was stolen from a worker is good for. */
@@ -70,6 +77,7 @@ const accessLifetimeMs = 10 * 60_000;
  * session locks of whatever runs longer (ADR 0035).
  */
 const queueLifetimeMs = 60 * 60_000;
+const askAgainMs = 15_000;
 
 export function createHandshake(deps: HandshakeDeps): Handshake {
   const { clock, store } = deps;
@@ -100,6 +108,11 @@ export function createHandshake(deps: HandshakeDeps): Handshake {
         deps.logger.warn('a token was shown a second time', { cluster: cluster.id, workerId, keyId });
         throw refused('The token was refused: it was used before. Sign a new one, with a new jti, for every call.');
       }
+      const isLeaving = !cluster.isActive || cluster.lifecycle === 'draining';
+      if (isLeaving && (await deps.references(cluster.id)).length === 0) {
+        deps.logger.warn('a worker of a cluster that is switched off was refused', { cluster: cluster.id, workerId });
+        throw inactive(cluster.name);
+      }
       const queue = deps.credentials.listen(cluster.queue, nowMs + queueLifetimeMs);
       const accessToken = randomBytes(32).toString('base64url');
       const { id: clusterId, generation } = cluster;
@@ -112,7 +125,7 @@ export function createHandshake(deps: HandshakeDeps): Handshake {
         reason: `signed with the key ${keyId}`,
         details: { keyId, workerId, queue: cluster.queue },
       });
-      return { accessToken, expiresAtMs: endMs, queue, heartbeatIntervalMs };
+      return { accessToken, expiresAtMs: endMs, queue, heartbeatIntervalMs: deps.heartbeatIntervalMs };
     },
 
     async authenticate(name, accessToken) {
@@ -150,6 +163,14 @@ export function createHandshake(deps: HandshakeDeps): Handshake {
 const notBelieved =
   'The token was refused: no key of this cluster made it. Check the name of the cluster, the kid, the algorithm, and that the key is not revoked.';
 const noSession = 'The access token is not valid (any more). Get a new one: POST …/token.';
+
+function inactive(name: string): AppError {
+  const message = `The cluster "${name}" is switched off, and none of its builds is left to be ended. Ask again later.`;
+  return new AppError('clusters.handshake.inactive', message, {
+    status: 403,
+    retry: { kind: 'after', delayMs: askAgainMs },
+  });
+}
 
 function refused(message: string): AppError {
   return new AppError('clusters.handshake.refused', message, { status: 401 });

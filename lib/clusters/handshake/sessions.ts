@@ -21,6 +21,12 @@ export interface HandshakeStore {
   find(clusterId: string, accessToken: string): Promise<WorkerSession | null>;
 }
 
+/**
+ * How long a shown token is remembered: longer than any may live, and not measured by its own times or by the clock of the
+ * instance that saw it first, because the others have other clocks.
+ */
+const shownKeptSeconds = 30 * 60;
+
 /** Deleted by the store a while after anybody can use them. */
 const keptAfterMs = 60_000;
 
@@ -34,7 +40,7 @@ export function createHandshakeStore(
       // Hashed: it comes from outside, and is to be an id.
       const id = `jti-${sha256(tokenId)}`;
       // Unique, or a create whose answer was lost could not be told from somebody else's.
-      const document = { id, clusterId, expiresAtMs, nonce: newId(), ttl: ttlOf(expiresAtMs) };
+      const document = { id, clusterId, expiresAtMs, nonce: newId(), ttl: shownKeptSeconds };
       return (await documents.create(clusterId, document)) === 'created';
     },
     async begin(accessToken, session) {

@@ -214,6 +214,30 @@ describe('builds on several clusters', () => {
     expect(new Set(builtOf(build.buildId)).size).toBe(targetCount);
   });
 
+  it('do not take the dead letters of a cluster that they have left for the end of their targets', async () => {
+    await world.register('east');
+    const build = await world.submit({ ...contoso, concurrencyType: 'Server' });
+    let letters = 0;
+    const [ended] = await world.play([build], {
+      each: async (tick) => {
+        if (tick === 4) world.silent.add('east');
+        if (letters > 0 || (await world.services.builds.read(build.buildId)).dispatch === 0) return;
+        // Whoever drains the subscription next finds them, whosever they are.
+        for (const messages of world.memory.lanes.values()) {
+          for (const { messageId, cluster, body } of messages) {
+            if (cluster !== 'east') continue;
+            letters += 1;
+            world.memory.deadLetters.push({ messageId, body, reason: 'MaxDeliveryCountExceeded', description: 'gone' });
+          }
+        }
+        world.advance(10_000);
+      },
+    });
+    expect(letters).toBeGreaterThan(0);
+    expect(world.memory.deadLetters).toEqual([]);
+    expect(ended).toMatchObject({ state: 'succeeded', cluster: 'managed', counts: { committed: targetCount } });
+  });
+
   it('follow their cluster to its new queue when its name was deleted and registered again behind their back', async () => {
     await world.register('east');
     const build = await world.submit({ ...contoso, concurrencyType: 'Server' });

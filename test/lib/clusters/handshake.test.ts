@@ -1,66 +1,17 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
-import { CompactSign, importJWK as importKey, type JWK } from 'jose';
+import { CompactSign } from 'jose';
 import { createTestClusters, newKey, type TestClustersOptions } from '../../support/clusters';
 import { startTestDocuments, type TestDocuments } from '../../support/documents';
-import { isAppError } from '../../../lib/platform/errors';
-
-type Algorithm = 'RS256' | 'ES256' | 'EdDSA';
-const by = { actor: 'ann', reason: 'test' };
-const kinds: Record<Algorithm, 'rsa' | 'ec' | 'ed25519'> = { RS256: 'rsa', ES256: 'ec', EdDSA: 'ed25519' };
-const external = { managedBy: 'external' as const, scmOrganizations: ['contoso'] };
-const importJWK = (jwk: Record<string, unknown>, algorithm: string) =>
-  importKey({ ...jwk, kty: String(jwk.kty) } satisfies JWK, algorithm);
-const base64url = (text: string): string => Buffer.from(text).toString('base64url');
+import { type Algorithm, base64url, by, clusterWithWorker, external, importJwk } from '../../support/worker-tokens';
 
 describe('the handshake with workers', () => {
   let documents: TestDocuments;
-  let number = 0;
   beforeAll(async () => {
     documents = await startTestDocuments();
   });
   afterAll(() => documents.stop());
-
-  /** A cluster with one key, and what its worker needs to sign. */
-  const cluster = async (algorithm: Algorithm = 'ES256', options: Partial<TestClustersOptions> = {}) => {
-    number += 1;
-    const name = `Cluster${number}`;
-    const clusters = createTestClusters({ documents, ...options });
-    const { registry, handshake } = clusters.services;
-    const key = newKey(kinds[algorithm]);
-    const { value } = await registry.register(name, { ...external, key: key.publicJwk }, by);
-    const kid = value.keys[0]?.id ?? '';
-    const now = (): number => Math.floor(clusters.time.nowMs / 1_000);
-    const claims = (): Record<string, unknown> => ({
-      iss: name,
-      sub: name,
-      aud: 'sqlfleet',
-      iat: now(),
-      exp: now() + 60,
-      jti: `token-${(number += 1)}`,
-    });
-    const signText = async (
-      payload: string,
-      header: Record<string, unknown> = {},
-      jwk: Record<string, unknown> = key.privateJwk,
-    ) =>
-      new CompactSign(new TextEncoder().encode(payload))
-        .setProtectedHeader({ alg: algorithm, kid, ...header })
-        .sign(await importJWK(jwk, algorithm));
-    const sign = (changes: Record<string, unknown> = {}, header: Record<string, unknown> = {}) =>
-      signText(JSON.stringify({ ...claims(), ...changes }), header);
-    const admit = (token: string, to = name) => handshake.admit(to, token, 'w1');
-    const refusal = async (token: string, to = name): Promise<string> => {
-      try {
-        await admit(token, to);
-      } catch (error) {
-        if (!isAppError(error)) throw error;
-        expect([error.code, error.status]).toEqual(['clusters.handshake.refused', 401]);
-        return error.message;
-      }
-      throw new Error('it was admitted');
-    };
-    return { ...clusters, name, key, kid, claims, now, sign, signText, admit, refusal, handshake, registry };
-  };
+  const cluster = (algorithm: Algorithm = 'ES256', options: Partial<TestClustersOptions> = {}) =>
+    clusterWithWorker(documents, algorithm, options);
 
   it.each(['RS256', 'ES256', 'EdDSA'] as const)(
     'admits a worker whose %s token is its cluster’s',
@@ -116,7 +67,7 @@ describe('the handshake with workers', () => {
   it('refuses another algorithm than the key is for, also of the same family', async () => {
     const rsa = await cluster('RS256');
     for (const alg of ['RS384', 'RS512', 'PS256', 'ES256', 'EdDSA']) {
-      const signer = await importJWK(rsa.key.privateJwk, alg.startsWith('ES') || alg === 'EdDSA' ? 'RS256' : alg);
+      const signer = await importJwk(rsa.key.privateJwk, alg.startsWith('ES') || alg === 'EdDSA' ? 'RS256' : alg);
       const signedAs = alg.startsWith('ES') || alg === 'EdDSA' ? 'RS256' : alg;
       const token = await new CompactSign(new TextEncoder().encode(JSON.stringify(rsa.claims())))
         .setProtectedHeader({ alg: signedAs, kid: rsa.kid })
@@ -310,7 +261,7 @@ describe('the handshake with workers', () => {
     const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey.export({ format: 'jwk' });
     const foreign = await new CompactSign(new TextEncoder().encode(JSON.stringify(claims())))
       .setProtectedHeader({ alg: 'ES384' })
-      .sign(await importJWK({ ...p384 }, 'ES384'));
+      .sign(await importJwk({ ...p384 }, 'ES384'));
     await refusal(foreign);
   });
 

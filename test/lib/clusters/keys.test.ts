@@ -33,6 +33,21 @@ describe('an uploaded key', () => {
     expect(plain.valid && Object.keys(plain.jwk).sort()).toEqual(['e', 'kty', 'n']);
   });
 
+  it('is the same key however its numbers are written', async () => {
+    const bytes = (text: unknown): string => Buffer.from(String(text), 'base64url').toString('hex');
+    const [plain, padded] = [
+      await readPublicKey(rsa),
+      await readPublicKey({ ...rsa, n: base64url(`00${bytes(rsa.n)}`) }),
+    ];
+    expect(padded).toEqual(plain);
+    expect(await readPublicKey({ ...rsa, e: base64url(`0000${bytes(rsa.e)}`) })).toEqual(plain);
+    // The last character of 32 bytes has two bits that say nothing.
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const other = (text: string): string => text.slice(0, -1) + (alphabet[alphabet.indexOf(text.slice(-1)) ^ 1] ?? '');
+    expect(await readPublicKey({ ...ec, x: other(String(ec.x)) })).toEqual(await readPublicKey(ec));
+    expect(await readPublicKey({ ...ed25519, x: other(String(ed25519.x)) })).toEqual(await readPublicKey(ed25519));
+  });
+
   it.each(['rsa', 'ec', 'ed25519'] as const)('is refused when it is private: %s', async (kind) => {
     const { privateJwk } = newKey(kind);
     const reading = await readPublicKey(privateJwk);
@@ -64,6 +79,28 @@ describe('an uploaded key', () => {
       generateKeyPairSync('ec', { namedCurve: 'secp384r1' }).publicKey.export({ format: 'jwk' }),
       'unsupported',
     ],
+    [
+      'the curve of coins',
+      generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey.export({ format: 'jwk' }),
+      'unsupported',
+    ],
+    [
+      'a point of P-521',
+      generateKeyPairSync('ec', { namedCurve: 'secp521r1' }).publicKey.export({ format: 'jwk' }),
+      'unsupported',
+    ],
+    ['Ed448', generateKeyPairSync('ed448').publicKey.export({ format: 'jwk' }), 'unsupported'],
+    ['a prime of a private key without its exponent', { ...rsa, p: 'AQAB' }, 'private'],
+    ['an RSA key of 16384 bits', { ...rsa, n: base64url(`ff${'11'.repeat(2_047)}`) }, 'malformed'],
+    ['an RSA key of 9000 bits', { ...rsa, n: base64url(`ff${'13'.repeat(1_100)}`) }, 'weak'],
+    ['P-256 in another kind of key', { ...ed25519, crv: 'P-256' }, 'unsupported'],
+    ['Ed25519 in an EC key', { ...ec, crv: 'Ed25519' }, 'unsupported'],
+    ['the point at infinity', { ...ec, x: base64url('00'.repeat(32)), y: base64url('00'.repeat(32)) }, 'malformed'],
+    ['a modulus with spaces', { ...rsa, n: ` ${String(rsa.n)}` }, 'malformed'],
+    ['a key to derive with', { ...ec, key_ops: ['deriveBits'] }, 'use'],
+    ['a key to verify twice', { ...ec, key_ops: ['verify', 'verify'] }, 'use'],
+    ['operations as text', { ...ec, key_ops: 'verify' }, 'use'],
+    ['a use in a list', { ...ec, use: ['sig'] }, 'use'],
     ['a key for agreement', generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }), 'unsupported'],
     ['a point that is not on the curve', { ...ec, y: ec.x }, 'malformed'],
     ['a point at zero', { kty: 'OKP', crv: 'Ed25519', x: base64url('00'.repeat(32)) }, 'weak'],

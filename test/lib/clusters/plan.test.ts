@@ -1,4 +1,6 @@
 import { type Candidate, selectCluster } from '../../../lib/clusters/plan';
+import { type Cluster } from '../../../lib/clusters/schema';
+import { type StatusAt } from '../../../lib/clusters/status';
 import { type ClusterRequest } from '../../../lib/platform/cluster-choice';
 import { candidate, request } from './fixtures';
 
@@ -72,6 +74,66 @@ describe('the choice of a cluster', () => {
     ];
     // 16.27 is passed once in a thousand sequences (3 degrees of freedom); this sequence is always the same.
     expect(chiSquare(shares(known), { a: 70, b: 20, c: 10, d: 0.5 })).toBeLessThan(16.27);
+  });
+
+  // Each bound is passed once in a thousand sequences of its degrees of freedom; these sequences are always the same.
+  it.each([
+    ['two alike', [1, 1], 10.83],
+    ['one that is hardly ever drawn', [100, 0.1], 10.83],
+    ['thirds', [33.3, 33.3, 33.4], 13.82],
+    ['one to ten', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 27.88],
+    ['twelve alike', Array.from({ length: 12 }, () => 7), 31.26],
+  ])('draws by weight: %s', (_what, weights, bound) => {
+    const entries = weights.map((weightage, index): [string, number] => [`c${index}`, weightage]);
+    const known = entries.map(([id, weightage]) => candidate(id, { weightage }));
+    expect(chiSquare(shares(known), Object.fromEntries(entries))).toBeLessThan(bound);
+  });
+
+  it('can be worked out again from its explanation alone, whatever there is to choose from', () => {
+    const random = seeded(4);
+    const oneOf = <T>(...values: T[]): T | undefined => values[Math.floor(random() * values.length)];
+    for (let world = 0; world < 2_000; world += 1) {
+      const known = Array.from({ length: Math.floor(random() * 8) }, (_, index) =>
+        candidate(
+          `c${index}`,
+          {
+            weightage: oneOf(0, 0.5, 10, 100) ?? 1,
+            group: oneOf('default', 'default', 'gpu') ?? '',
+            ...oneOf<Partial<Cluster>>({}, contoso, fabrikam, { scmOrganizations: ['contoso'] }),
+          },
+          {
+            ...oneOf<Partial<StatusAt>>({}, {}, unhealthy, { status: 'inactive' as const, reason: 'off' }),
+            slots: oneOf(null, 0, 4) ?? null,
+            busy: 3,
+          },
+          oneOf(null, 2, 40) ?? null,
+        ),
+      );
+      const organization = oneOf(null, 'contoso', 'Fabrikam', 'other') ?? null;
+      const asked = { organization, wanted: oneOf(null, 'c0', 'c9') ?? null, group: oneOf(null, 'gpu') ?? null };
+      const { choice, refused } = select(known, { ...asked, only: asked.wanted !== null && random() < 0.3 }, random());
+      const drawnFrom = choice.candidates.filter(({ path, weight }) => path === choice.path && weight > 0);
+      if (choice.cluster === null) {
+        expect([choice.draw, choice.queue, choice.candidates.filter(({ weight }) => weight > 0)]).toEqual([
+          null,
+          null,
+          [],
+        ]);
+        expect(choice.reason).not.toBe('');
+        continue;
+      }
+      expect(refused).toBeNull();
+      const at = (choice.draw?.random ?? 0) * (choice.draw?.totalWeight ?? 0);
+      const sums = drawnFrom.map((_, index) =>
+        drawnFrom.slice(0, index + 1).reduce((sum, { weight }) => sum + weight, 0),
+      );
+      expect(drawnFrom[sums.findIndex((sum) => at < sum)]?.cluster).toBe(choice.cluster);
+      // Nobody's border was crossed, and everybody who was left out has a reason.
+      const chosenOne = known.find(({ cluster }) => cluster.id === choice.cluster)?.cluster;
+      const own = chosenOne?.scmOrganizations ?? ['nobody'];
+      expect(own.length === 0 || own.includes(organization?.toLowerCase() ?? '')).toBe(true);
+      for (const { weight, excluded } of choice.candidates) expect(weight > 0).toBe(excluded === null);
+    }
   });
 
   it('never draws a cluster of weight 0 by chance, but gives it to who names it', () => {

@@ -1,9 +1,12 @@
-import { heartbeatLostAfterMs } from '../../../lib/clusters/model';
-import { type Heartbeat, heartbeatId } from '../../../lib/clusters/schema';
-import { coversAllOf, statusAt } from '../../../lib/clusters/status';
+import { heartbeatIntervalMs, lostAfterMs } from '../../../lib/clusters/model';
+import { type Cluster, type Heartbeat, heartbeatId } from '../../../lib/clusters/schema';
+import { coversAllOf, statusAt as statusWith } from '../../../lib/clusters/status';
 import { cluster } from './fixtures';
 
 const nowMs = Date.parse('2026-01-01T12:00:00Z');
+const heartbeatLostAfterMs = lostAfterMs(heartbeatIntervalMs);
+const statusAt = (of: Cluster, beats: readonly Heartbeat[], atMs: number) =>
+  statusWith(of, beats, atMs, heartbeatLostAfterMs);
 
 function heartbeat(fields: Partial<Heartbeat> = {}): Heartbeat {
   const workerId = fields.workerId ?? 'w1';
