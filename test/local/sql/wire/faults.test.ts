@@ -176,7 +176,8 @@ describe('requests', () => {
 
   test('an answer to attention that is held for a while only comes later', async () => {
     servers.faults.add({ kind: 'holdAttention', holdMs: 11 });
-    const own = await connect(servers.port, { requestTimeout: 20 });
+    // Long enough for the second request on any machine, because it is the limit of both.
+    const own = await connect(servers.port, { requestTimeout: 2_000 });
     expect((await batch(own, 'forever')).error).toMatchObject({ code: 'ETIMEOUT' });
     expect(slept).toEqual([11]);
     expect((await batch(own, 'one')).rows).toEqual([[1]]);
